@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * lifeline - how a child says "ready" and learns what the supervisor wants.
+ *
+ * A SEQPACKET socket pair per child, made before the fork. In the child it is
+ * always descriptor 3; the wake-up descriptors (eventfds that the supervisor
+ * keeps, so that they outlive any child) follow it:
+ *
+ *     0  /dev/null        1, 2  the supervisor's own
+ *     3  lifeline
+ *     4  wake-up of ingest
+ *     5  wake-up of egress worker 0, 6 of worker 1, ...
+ *
+ * A closed lifeline means that the supervisor is gone. A child goes on until
+ * --orphan-timeout, then drains and stops.
+ *
+ * Messages are fixed-size, so one read is one message. Every message of the
+ * other side is checked: an unknown kind is ignored (another version).
+ */
+
+#include <stdint.h>
+
+#define LIFELINE_DESCRIPTOR      3
+#define WAKEUP_DESCRIPTOR_INGEST 4
+#define WAKEUP_DESCRIPTOR_EGRESS 5 /* + worker index */
+
+enum lifeline_kind {
+    /* child -> supervisor */
+    LIFELINE_READY = 1, /* attached and working */
+    LIFELINE_ALIVE,     /* once a second; without it the child is hung */
+    LIFELINE_SURVEYED,  /* survey only: value = number of queues made */
+
+    /* supervisor -> child */
+    LIFELINE_DRAIN = 32, /* take nothing new, finish what there is, end */
+};
+
+struct lifeline_message {
+    uint32_t kind;  /* enum lifeline_kind */
+    uint32_t value; /* by kind; else 0 */
+};
+
+enum lifeline_condition {
+    LIFELINE_EMPTY = 1, /* nothing to read now */
+    LIFELINE_CLOSED,    /* the other side is gone */
+};
+
+/* Never blocks. Returns 0, LIFELINE_CLOSED or a negative errno. */
+int lifeline_send(int descriptor, enum lifeline_kind kind, uint32_t value);
+
+/* Never blocks. Returns 0, LIFELINE_EMPTY, LIFELINE_CLOSED, negative errno. */
+int lifeline_receive(int descriptor, struct lifeline_message *message);
+
+/*
+ * A child's first step: check that descriptors 3 to 3 + `count` are there and
+ * of the right kind, make them non-blocking and close-on-exec, close all
+ * others from there on.
+ *
+ * Returns 0, or -EBADF with a sentence that says to start `nsq_to_kinesis`.
+ */
+int lifeline_adopt(unsigned wakeup_count);
