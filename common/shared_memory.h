@@ -71,13 +71,20 @@ struct shared_memory {
 int shared_memory_create(const char *name, size_t length,
                          struct shared_memory *memory);
 
-/* Fill in the head (but `generation`) and publish `magic`. */
+/*
+ * Check before the first of several creations that `length` bytes, all
+ * segments together, will fit. Returns 0 or -ENOSPC with the same sentence.
+ */
+int shared_memory_check_room(uint64_t length);
+
+/* Fill in the head and publish `magic`: the segment is whole from now on. */
 void shared_memory_publish(struct shared_memory *memory, uint64_t magic,
                            uint32_t version, uint32_t generation);
 
 /*
  * Map an existing segment and verify its head against `magic`, `version`, its
- * real size and its owner (ours) and mode (no group, no others).
+ * real size and its owner (ours; root may read everybody's) and mode (no
+ * group, no others).
  *
  * Returns 0, SHARED_MEMORY_ABSENT, _UNREADY, _FOREIGN or a negative errno.
  */
