@@ -18,6 +18,7 @@
  */
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,10 +63,13 @@ int counters_open(const char *name, const struct counter_row *rows,
                   size_t row_count, size_t values_length,
                   struct shared_memory *memory, void **values);
 
-/* One counter as a reader finds it; texts point into the reader's memory. */
+#define COUNTER_NAME_SIZE    64
+#define COUNTER_MEANING_SIZE 256
+
+/* One counter as a reader finds it: a copy, texts ended by NUL. */
 struct counter_view {
-    char name[64];
-    char meaning[256];
+    char name[COUNTER_NAME_SIZE];
+    char meaning[COUNTER_MEANING_SIZE];
     enum counter_unit unit;
     uint64_t value;
 };
@@ -74,8 +78,8 @@ struct counter_view {
 size_t counters_count(const struct shared_memory *memory);
 
 /* Copy row `index`; false if the segment's numbers do not add up. */
-int counters_read(const struct shared_memory *memory, size_t index,
-                  struct counter_view *view);
+bool counters_read(const struct shared_memory *memory, size_t index,
+                   struct counter_view *view);
 
 #define COUNTERS_MAGIC   SEGMENT_MAGIC('N', '2', 'K', 'C', 'O', 'U', 'N', 'T')
 #define COUNTERS_VERSION 1
