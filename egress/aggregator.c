@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "egress/aggregator.h"
+
+#include <assert.h>
+
+/* Field number << 3 | wire type (2: length, then bytes; 0: varint). */
+#define TAG_PARTITION_KEY_TABLE 0x0a /* AggregatedRecord 1, bytes */
+#define TAG_RECORDS             0x1a /* AggregatedRecord 3, bytes */
+#define TAG_PARTITION_KEY_INDEX 0x08 /* Record 1, varint */
+#define TAG_DATA                0x1a /* Record 3, bytes */
+
+/*
+ * Whoever chooses the partition keys could choose many that fall into one slot;
+ * the search ends here, and the key is written again.
+ */
+#define PROBES_MOST 16
+
+void aggregator_init(struct aggregator *aggregator,
+                     struct aggregator_slot *slots, size_t slot_count)
+{
+    assert(slot_count > 0 && (slot_count & (slot_count - 1)) == 0);
+    *aggregator =
+        (struct aggregator){ .slots = slots, .slot_count = slot_count };
+}
+
+void aggregator_open(struct aggregator *aggregator, uint8_t *place,
+                     size_t capacity)
+{
+    assert(capacity >= AGGREGATOR_FRAME &&
+           capacity <= AGGREGATOR_CAPACITY_MOST);
+    /* A new generation frees every slot; 0 is that of slots never used. */
+    aggregator->generation++;
+    if (aggregator->generation == 0) {
+        memset(aggregator->slots, 0,
+               aggregator->slot_count * sizeof(*aggregator->slots));
+        aggregator->generation = 1;
+    }
+    memcpy(place, AGGREGATOR_MAGIC, AGGREGATOR_MAGIC_LENGTH);
+    aggregator->place = place;
+    aggregator->length = AGGREGATOR_MAGIC_LENGTH;
+    aggregator->length_most = capacity - MD5_LENGTH;
+    aggregator->key_count = 0;
+    aggregator->record_count = 0;
+}
+
+/* Seven bits a byte. */
+static size_t varint_size(uint64_t value)
+{
+    return (size_t)(70 - __builtin_clzll(value | 1)) / 7;
+}
+
+static uint8_t *put_varint(uint8_t *to, uint64_t value)
+{
+    while (value >= 0x80) {
+        *to++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+/* A field of wire type 2: tag, length, bytes. */
+static size_t field_size(size_t length)
+{
+    return 1 + varint_size(length) + length;
+}
+
+static uint8_t *put_field(uint8_t *to, uint8_t tag, struct bytes content)
+{
+    *to++ = tag;
+    to = put_varint(to, content.length);
+    if (content.length > 0)
+        memcpy(to, content.data, content.length);
+    return to + content.length;
+}
+
+static size_t record_length(uint64_t table_index, size_t payload_length)
+{
+    return 1 + varint_size(table_index) + field_size(payload_length);
+}
+
+static bool slot_holds(const struct aggregator *aggregator,
+                       const struct aggregator_slot *slot,
+                       struct hash_key hash_key, struct bytes key)
+{
+    return hash_key_equal(slot->hash_key, hash_key) &&
+           bytes_equal(key, bytes_of(aggregator->place + slot->key_position,
+                                     slot->key_length));
+}
+
+/*
+ * The slot that holds the key, or a free one for it, or NULL. All hash keys of
+ * one shard begin alike: only the low bits tell them apart.
+ */
+static struct aggregator_slot *find_slot(struct aggregator *aggregator,
+                                         struct hash_key hash_key,
+                                         struct bytes key)
+{
+    size_t mask = aggregator->slot_count - 1;
+
+    for (size_t i = 0; i < PROBES_MOST && i <= mask; i++) {
+        struct aggregator_slot *slot =
+            &aggregator->slots[(hash_key.low + i) & mask];
+
+        if (slot->generation != aggregator->generation ||
+            slot_holds(aggregator, slot, hash_key, key))
+            return slot;
+    }
+    return NULL;
+}
+
+/* Write the key into the blob and remember where, if it got a slot. */
+static uint8_t *put_key(struct aggregator *aggregator, uint8_t *to,
+                        struct aggregator_slot *slot, struct hash_key hash_key,
+                        struct bytes key)
+{
+    to = put_field(to, TAG_PARTITION_KEY_TABLE, key);
+    if (slot && aggregator->key_count < aggregator->slot_count / 2)
+        *slot = (struct aggregator_slot){
+            .hash_key = hash_key,
+            .generation = aggregator->generation,
+            .key_position =
+                (uint32_t)((size_t)(to - aggregator->place) - key.length),
+            .key_length = (uint32_t)key.length,
+            .table_index = aggregator->key_count,
+        };
+    aggregator->key_count++;
+    return to;
+}
+
+int aggregator_add(struct aggregator *aggregator, struct hash_key hash_key,
+                   struct bytes partition_key, struct bytes payload)
+{
+    size_t room = aggregator->length_most - aggregator->length;
+    struct aggregator_slot *slot;
+    bool is_known;
+    uint64_t table_index;
+    size_t length;
+    size_t size;
+    uint8_t *to = aggregator->place + aggregator->length;
+
+    /* First, so that no sum below can overflow. */
+    if (payload.length > room || partition_key.length > room)
+        return AGGREGATOR_FULL;
+    slot = find_slot(aggregator, hash_key, partition_key);
+    is_known = slot && slot->generation == aggregator->generation;
+    table_index = is_known ? slot->table_index : aggregator->key_count;
+    length = record_length(table_index, payload.length);
+    size = field_size(length);
+    if (!is_known)
+        size += field_size(partition_key.length);
+    if (size > room)
+        return AGGREGATOR_FULL;
+
+    if (!is_known)
+        to = put_key(aggregator, to, slot, hash_key, partition_key);
+    *to++ = TAG_RECORDS;
+    to = put_varint(to, length);
+    *to++ = TAG_PARTITION_KEY_INDEX;
+    to = put_varint(to, table_index);
+    (void)put_field(to, TAG_DATA, payload);
+    aggregator->length += size;
+    aggregator->record_count++;
+    return 0;
+}
+
+size_t aggregator_size_of_one(size_t key_length, size_t payload_length)
+{
+    return AGGREGATOR_FRAME + field_size(key_length) +
+           field_size(record_length(0, payload_length));
+}
+
+struct bytes aggregator_protobuf(const struct aggregator *aggregator)
+{
+    return bytes_of(aggregator->place + AGGREGATOR_MAGIC_LENGTH,
+                    aggregator->length - AGGREGATOR_MAGIC_LENGTH);
+}
+
+struct bytes aggregator_seal(struct aggregator *aggregator,
+                             const uint8_t digest[MD5_LENGTH])
+{
+    memcpy(aggregator->place + aggregator->length, digest, MD5_LENGTH);
+    return bytes_of(aggregator->place, aggregator->length + MD5_LENGTH);
+}
+
+struct bytes aggregator_close(struct aggregator *aggregator)
+{
+    uint8_t digest[MD5_LENGTH];
+
+    md5(aggregator_protobuf(aggregator), digest);
+    return aggregator_seal(aggregator, digest);
+}
+
+bool aggregator_needs_wrapping(struct bytes payload)
+{
+    return bytes_start_with(payload, AGGREGATOR_MAGIC);
+}
