@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "shard/queue_consumer.h"
+
+#include "shard/shared_word.h"
+
+int queue_consumer_open(const char *name, uint64_t owner,
+                        struct queue_consumer *consumer)
+{
+    struct queue_segment *segment = &consumer->segment;
+    int result;
+
+    *consumer = (struct queue_consumer){ 0 };
+    result = queue_segment_open(name, SHARED_MEMORY_WRITE, segment);
+    if (result)
+        return result;
+    result = shared_memory_lock(&segment->memory, QUEUE_LOCK_CONSUMER);
+    if (result == SHARED_MEMORY_TAKEN)
+        return QUEUE_TAKEN;
+    if (result < 0)
+        return result;
+    return queue_consumer_begin(consumer, owner);
+}
+
+int queue_consumer_begin(struct queue_consumer *consumer, uint64_t owner)
+{
+    const struct queue_segment *segment = &consumer->segment;
+    struct queue_snapshot now;
+    int result = queue_snapshot(segment, &now);
+
+    if (result)
+        return result;
+    consumer->committed = now.committed;
+    consumer->released = now.released;
+    queue_take_lease(&segment->positions->consumer, owner);
+    consumer->epoch = load_relaxed(&segment->positions->consumer.epoch);
+    return 0;
+}
+
+void queue_consumer_close(struct queue_consumer *consumer)
+{
+    queue_segment_close(&consumer->segment);
+}
+
+/* Load `committed`. QUEUE_CORRUPT if it is nothing ingest can have stored. */
+static int look_at_committed(struct queue_consumer *consumer)
+{
+    uint64_t committed =
+        load_acquire(&consumer->segment.positions->committed); /* Q1, with
+                                                        queue_publish() */
+
+    if (committed < consumer->committed || committed % RECORD_ALIGNMENT ||
+        committed - consumer->released > consumer->segment.capacity)
+        return QUEUE_CORRUPT;
+    consumer->committed = committed;
+    return 0;
+}
+
+int queue_peek(struct queue_consumer *consumer, uint64_t *position,
+               struct record_header **record)
+{
+    assert(*position >= consumer->released);
+    for (;;) {
+        struct record_header *found;
+        int result;
+
+        if (*position >= consumer->committed) {
+            result = look_at_committed(consumer);
+            if (result)
+                return result;
+            if (*position == consumer->committed)
+                return QUEUE_EMPTY;
+        }
+        result = queue_record_at(&consumer->segment, *position,
+                                 consumer->committed, &found);
+        if (result)
+            return result;
+        if (found->kind == RECORD_PADDING) {
+            *position += found->length;
+            continue;
+        }
+        *position += record_space(found->length - sizeof(*found));
+        *record = found;
+        return 0;
+    }
+}
+
+uint64_t queue_depth(struct queue_consumer *consumer)
+{
+    if (look_at_committed(consumer))
+        return 0;
+    return consumer->committed - consumer->released;
+}
+
+void queue_intend(struct queue_consumer *consumer, uint64_t first, uint64_t end,
+                  struct wall_time now, struct queue_batch *batch)
+{
+    struct queue_positions *positions = consumer->segment.positions;
+    uint64_t number = load_relaxed(&positions->batch) + 1;
+    struct queue_intent *intent = &positions->intents[number % 2];
+
+    assert(first == consumer->released && first < end);
+    assert(end <= consumer->committed);
+    store_relaxed(&intent->first, first);
+    store_relaxed(&intent->end, end);
+    store_relaxed(&intent->epoch, consumer->epoch);
+    store_relaxed(&intent->wall_ns, (uint64_t)now.ns);
+    store_release(&positions->batch, number); /* Q3, with queue_intended() */
+    *batch = (struct queue_batch){
+        .number = number,
+        .epoch = consumer->epoch,
+        .first = first,
+        .end = end,
+        .sent = now,
+    };
+}
+
+int queue_intended(struct queue_consumer *consumer, struct queue_batch *batch)
+{
+    const struct queue_positions *positions = consumer->segment.positions;
+    uint64_t number = load_acquire(&positions->batch); /* Q3, with
+                                                        queue_intend() */
+    const struct queue_intent *intent = &positions->intents[number % 2];
+    struct queue_batch found = {
+        .number = number,
+        .epoch = load_relaxed(&intent->epoch),
+        .first = load_relaxed(&intent->first),
+        .end = load_relaxed(&intent->end),
+        .sent = { .ns = (int64_t)load_relaxed(&intent->wall_ns) },
+    };
+
+    if (found.end <= consumer->released)
+        return QUEUE_EMPTY;
+    if (found.first != consumer->released || found.end > consumer->committed)
+        return QUEUE_CORRUPT;
+    *batch = found;
+    return 0;
+}
+
+int queue_check_epoch(const struct queue_consumer *consumer)
+{
+    uint64_t epoch = load_relaxed(&consumer->segment.positions->consumer.epoch);
+
+    return epoch == consumer->epoch ? 0 : QUEUE_FENCED;
+}
+
+int queue_release(struct queue_consumer *consumer, uint64_t position)
+{
+    assert(position >= consumer->released);
+    assert(position <= consumer->committed);
+    if (queue_check_epoch(consumer))
+        return QUEUE_FENCED;
+    consumer->released = position;
+    store_release(&consumer->segment.positions->released,
+                  position); /* Q2, with queue_decided() */
+    return 0;
+}

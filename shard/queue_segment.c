@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "shard/queue_segment.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "common/error.h"
+#include "shard/shared_word.h"
+
+static bool is_power_of_two(uint64_t value)
+{
+    return value > 0 && (value & (value - 1)) == 0;
+}
+
+int queue_create(const char *name, const struct queue_plan *plan)
+{
+    struct shared_memory memory = SHARED_MEMORY_NULL;
+    struct queue_head *head;
+    int result;
+
+    assert(is_power_of_two(plan->capacity));
+    assert(plan->capacity >= QUEUE_CAPACITY_LEAST);
+    assert(plan->capacity <= QUEUE_CAPACITY_MOST);
+    result =
+        shared_memory_create(name, QUEUE_RING_OFFSET + plan->capacity, &memory);
+    if (result == SHARED_MEMORY_EXISTS)
+        return error_origin(-EEXIST, "cannot make the queue %s", name);
+    if (result < 0)
+        return result;
+    head = memory.address;
+    head->capacity = plan->capacity;
+    head->index = plan->index;
+    head->record_header = sizeof(struct record_header);
+    head->positions_offset = QUEUE_POSITIONS_OFFSET;
+    head->ring_offset = QUEUE_RING_OFFSET;
+    head->first_hash_high = plan->first.high;
+    head->first_hash_low = plan->first.low;
+    head->last_hash_high = plan->last.high;
+    head->last_hash_low = plan->last.low;
+    shared_memory_publish(&memory, QUEUE_MAGIC, QUEUE_VERSION,
+                          plan->generation);
+    shared_memory_close(&memory);
+    return 0;
+}
+
+static bool head_is_sound(const struct queue_head *head, uint64_t length)
+{
+    return is_power_of_two(head->capacity) &&
+           head->capacity >= QUEUE_CAPACITY_LEAST &&
+           head->capacity <= QUEUE_CAPACITY_MOST &&
+           head->record_header == sizeof(struct record_header) &&
+           head->positions_offset == QUEUE_POSITIONS_OFFSET &&
+           head->ring_offset == QUEUE_RING_OFFSET &&
+           length == QUEUE_RING_OFFSET + head->capacity;
+}
+
+int queue_segment_open(const char *name, enum shared_memory_access access,
+                       struct queue_segment *segment)
+{
+    const struct queue_head *head;
+    uint8_t *start;
+    int result;
+
+    *segment = (struct queue_segment){ .memory = SHARED_MEMORY_NULL };
+    result = shared_memory_open(name, access, QUEUE_MAGIC, QUEUE_VERSION,
+                                &segment->memory);
+    if (result == SHARED_MEMORY_ABSENT)
+        return QUEUE_ABSENT;
+    if (result > 0)
+        return QUEUE_WRONG_LAYOUT;
+    if (result < 0)
+        return result;
+    head = segment->memory.address;
+    if (segment->memory.length < QUEUE_RING_OFFSET ||
+        !head_is_sound(head, segment->memory.length)) {
+        queue_segment_close(segment);
+        return QUEUE_WRONG_LAYOUT;
+    }
+    start = segment->memory.address;
+    segment->positions =
+        (struct queue_positions *)(start + QUEUE_POSITIONS_OFFSET);
+    segment->ring = start + QUEUE_RING_OFFSET;
+    segment->capacity = head->capacity;
+    return 0;
+}
+
+void queue_segment_close(struct queue_segment *segment)
+{
+    shared_memory_close(&segment->memory);
+    *segment = (struct queue_segment){ .memory = SHARED_MEMORY_NULL };
+}
+
+/*
+ * Each position can only grow, and none passes the next. Loading the last one
+ * first could show `released` beyond an older `committed`; in this order every
+ * later load is at least as new as what bounds it. Only `finished + capacity`
+ * can look too small, if ingest finished and wrote meanwhile: `finished` is
+ * loaded again to judge that.
+ */
+int queue_snapshot(const struct queue_segment *segment,
+                   struct queue_snapshot *snapshot)
+{
+    const struct queue_positions *positions = segment->positions;
+    struct queue_snapshot now;
+
+    now.finished = load_acquire(&positions->finished);
+    now.released = load_acquire(&positions->released);   /* Q2 */
+    now.committed = load_acquire(&positions->committed); /* Q1 */
+    if (now.finished > now.released || now.released > now.committed)
+        return QUEUE_CORRUPT;
+    if (now.committed - load_acquire(&positions->finished) > segment->capacity)
+        return QUEUE_CORRUPT;
+    if ((now.finished | now.released | now.committed) % RECORD_ALIGNMENT)
+        return QUEUE_CORRUPT;
+    *snapshot = now;
+    return 0;
+}
+
+uint64_t record_checksum(const struct record_header *record)
+{
+    /* Id, time stamp and hash key stand side by side: 40 bytes. */
+    uint64_t seed = XXH3_64bits(record->message_id, 40);
+
+    static_assert(offsetof(struct record_header, hash_low) + 8 -
+                          offsetof(struct record_header, message_id) ==
+                      40,
+                  "side by side");
+    seed ^= (uint64_t)record->key_length << 32 | record->length;
+    return XXH3_64bits_withSeed(record + 1, record->length - sizeof(*record),
+                                seed);
+}
+
+static bool message_is_sound(const struct record_header *record)
+{
+    return record->kind == RECORD_MESSAGE &&
+           record->length >= sizeof(*record) &&
+           record->key_length <= record->length - sizeof(*record);
+}
+
+int queue_record_at(const struct queue_segment *segment, uint64_t position,
+                    uint64_t end, struct record_header **record)
+{
+    uint64_t place = position & (segment->capacity - 1);
+    uint64_t till_end = segment->capacity - place;
+    struct record_header *found = (void *)(segment->ring + place);
+    uint64_t space;
+
+    if (position % RECORD_ALIGNMENT || position >= end)
+        return QUEUE_CORRUPT;
+    if (found->kind == RECORD_PADDING) {
+        if (found->length != till_end || till_end > end - position)
+            return QUEUE_CORRUPT;
+    } else {
+        if (till_end < sizeof(*found) || !message_is_sound(found))
+            return QUEUE_CORRUPT;
+        space = record_space(found->length - sizeof(*found));
+        if (space > till_end || space > end - position)
+            return QUEUE_CORRUPT;
+    }
+    *record = found;
+    return 0;
+}
+
+void queue_take_lease(struct queue_lease *lease, uint64_t owner)
+{
+    store_relaxed(&lease->pid, (uint64_t)getpid());
+    store_relaxed(&lease->start_time, process_start_time(getpid()));
+    store_relaxed(&lease->owner, owner);
+    store_release(&lease->epoch, load_relaxed(&lease->epoch) + 1);
+}

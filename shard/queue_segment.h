@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * queue_segment - make a queue, or attach to one and check its numbers.
+ *
+ * What both ends and the inspector have in common. Records and positions are
+ * looked at in queue_producer, queue_consumer and queue_view.
+ */
+
+#include <stdbool.h>
+
+#include "common/bytes.h"
+#include "common/shared_memory.h"
+#include "shard/hash_key.h"
+#include "shard/queue_layout.h"
+
+enum queue_condition {
+    QUEUE_FULL = 1,     /* no room yet: try again after a finish */
+    QUEUE_TOO_LONG,     /* no room ever: refuse the record */
+    QUEUE_EMPTY,        /* nothing (more) to read or to finish */
+    QUEUE_TAKEN,        /* another process holds this end */
+    QUEUE_ABSENT,       /* there is no such queue */
+    QUEUE_WRONG_LAYOUT, /* made by another version, or by somebody else */
+    QUEUE_CORRUPT,      /* a number in it cannot be true: stop using it */
+    QUEUE_FENCED,       /* this end was taken over: stop at once */
+};
+
+struct queue_segment {
+    struct shared_memory memory;
+    struct queue_positions *positions;
+    uint8_t *ring;
+    uint64_t capacity; /* bytes, checked; a power of two */
+};
+
+struct queue_plan {
+    uint64_t capacity; /* bytes of the ring: a power of two */
+    uint32_t generation;
+    uint32_t index;
+    struct hash_key first; /* hash key range, inclusive */
+    struct hash_key last;
+};
+
+/* Make an empty queue. Returns 0 or a negative errno with its sentence. */
+int queue_create(const char *name, const struct queue_plan *plan);
+
+/*
+ * Attach. Returns 0, QUEUE_ABSENT, QUEUE_WRONG_LAYOUT, or a negative errno.
+ * Legal to close after any result.
+ */
+int queue_segment_open(const char *name, enum shared_memory_access access,
+                       struct queue_segment *segment);
+void queue_segment_close(struct queue_segment *segment);
+
+/* The three positions, read once and checked against each other. */
+struct queue_snapshot {
+    uint64_t finished;
+    uint64_t released;
+    uint64_t committed;
+};
+
+/*
+ * Returns 0 or QUEUE_CORRUPT. While both ends run, positions move between the
+ * three loads; they are loaded in the order in which that does no harm.
+ */
+int queue_snapshot(const struct queue_segment *segment,
+                   struct queue_snapshot *snapshot);
+
+/* Bytes a record with `length` bytes of key and body takes in the ring. */
+static inline uint64_t record_space(uint64_t length)
+{
+    return (length + sizeof(struct record_header) + RECORD_ALIGNMENT - 1) &
+           ~(uint64_t)(RECORD_ALIGNMENT - 1);
+}
+
+static inline struct bytes record_key(const struct record_header *record)
+{
+    return bytes_of(record + 1, record->key_length);
+}
+
+static inline struct bytes record_body(const struct record_header *record)
+{
+    size_t before = sizeof(*record) + record->key_length;
+
+    return bytes_of((const uint8_t *)record + before, record->length - before);
+}
+
+/*
+ * XXH3 over what a message is: id, time stamp, hash key, partition key and
+ * body. Not over what may differ between two deliveries of the same message
+ * (attempts, source, incarnation) nor over the verdict, so that the checksum
+ * also tells whether two records carry the same message.
+ */
+uint64_t record_checksum(const struct record_header *record);
+
+/*
+ * Find the record at `position`, which must lie below `end`, and check that
+ * its numbers stay inside both the ring and `end`. Padding counts as a record.
+ *
+ * Returns 0 or QUEUE_CORRUPT.
+ */
+int queue_record_at(const struct queue_segment *segment, uint64_t position,
+                    uint64_t end, struct record_header **record);
+
+/* Write a lease; `owner` is the worker index of egress, 0 for ingest. */
+void queue_take_lease(struct queue_lease *lease, uint64_t owner);
