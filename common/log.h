@@ -13,8 +13,16 @@
  *           through a log_limit and is counted.
  * Failure   a line that cannot be written (full disk, closed pipe) is dropped
  *           and counted; the data path never waits for the log.
+ * Text      a pair's value is bare, or quoted by log_quoted(). In JSON each
+ *           pair becomes a member; a bare number of at most 15 digits and
+ *           true or false stay what they are, all else becomes a string, and
+ *           words that are no pair are gathered in "text". A line has at most
+ *           4096 bytes (PIPE_BUF, so that processes do not mix theirs); what
+ *           does not fit is left out and "cut" says so.
+ * Thread    one.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/clock.h"
@@ -33,9 +41,16 @@ enum log_format {
     LOG_FORMAT_JSON,
 };
 
-/* Once, at the start of a process: `process` is "ingest", "egress[1]" ... */
+/*
+ * Once, at the start of a process: `process` is "ingest", "egress[1]" ...
+ * Ignores SIGPIPE from here on, as a closed pipe must not end a process.
+ */
 void log_open(const char *process, enum log_level least,
               enum log_format format);
+
+/* From the words of --log-level and --log-format; info and logfmt if none. */
+enum log_level log_level_named(const char *word);
+enum log_format log_format_named(const char *word);
 
 /*
  * Write one line. `event` is one word; `format` makes `key=value` pairs
@@ -52,8 +67,9 @@ void log_line(enum log_level level, const char *event, const char *format, ...)
 #define log_fatal(...)   log_line(LOG_FATAL, __VA_ARGS__)
 
 /*
- * The text as a quoted value, control characters and quotes escaped. Valid
- * until the fourth next call, so that a line can have several.
+ * The text as a quoted value, which is a JSON string: quotes and control
+ * characters escaped, what is no UTF-8 replaced, cut after about a thousand
+ * bytes. Valid until the fourth next call, so that a line can have several.
  */
 const char *log_quoted(const char *text);
 
@@ -70,5 +86,5 @@ struct log_limit {
  * True if a line may be written now. *kept_back then says how many were not
  * since the last one, for a `repeated=` pair.
  */
-int log_limit_allows(struct log_limit *limit, struct monotonic now,
-                     int64_t interval_ns, uint64_t *kept_back);
+bool log_limit_allows(struct log_limit *limit, struct monotonic now,
+                      int64_t interval_ns, uint64_t *kept_back);
