@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * put_records_encoding - the seam between put_records and one body format.
+ *
+ * A format is a file with one of these tables. Limits, roll-back of what does
+ * not fit and the checks of a result are done once, in put_records.c.
+ */
+
+#include "egress/put_records.h"
+
+struct put_records_encoding {
+    const char *content_type;
+    size_t end_length; /* bytes that put_end() writes */
+
+    /* Most bytes of a frame, and of what surrounds one record's payload. */
+    size_t frame_most;
+    size_t entry_most;
+    size_t (*payload_length)(size_t length); /* bytes a payload becomes */
+    size_t key_growth_most; /* bytes that one byte of a key can become */
+
+    /* Writers mark an overrun; the caller then takes everything back. */
+    void (*put_start)(struct bytes_writer *body, struct bytes stream);
+    void (*put_entry)(struct bytes_writer *body,
+                      const struct put_records_entry *entry, size_t index);
+    void (*put_end)(struct bytes_writer *body);
+
+    /*
+     * Read well-formedness and names only. read_reply() fills in up to `most`
+     * results, counts all there are, and returns false if it is garbage.
+     */
+    bool (*read_reply)(struct bytes body, struct bytes_writer *texts,
+                       struct put_records_result *results, size_t most,
+                       size_t *count);
+    bool (*read_error)(struct bytes body, struct bytes_writer *texts,
+                       struct put_records_error *error);
+};
+
+extern const struct put_records_encoding put_records_json;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * {"StreamName":"s","Records":[{"Data":"aGk=","PartitionKey":"k",
+ *                               "ExplicitHashKey":"0"}, ...]}
+ *
+ * {"FailedRecordCount":1,"Records":[
+ *     {"SequenceNumber":"4957...","ShardId":"shardId-000000000000"},
+ *     {"ErrorCode":"InternalFailure","ErrorMessage":"..."}]}
+ *
+ * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
+ */
+
+#include "egress/base64.h"
+#include "egress/json_reader.h"
+#include "egress/json_writer.h"
+#include "egress/kinesis_limits.h"
+#include "egress/put_records_encoding.h"
+
+#define END "]}"
+
+static void put_start(struct bytes_writer *body, struct bytes stream)
+{
+    /* A stream's name has no colon. */
+    bytes_put_text(body, bytes_start_with(stream, "arn:") ? "{\"StreamARN\":"
+                                                          : "{\"StreamName\":");
+    json_put_text(body, stream);
+    bytes_put_text(body, ",\"Records\":[");
+}
+
+static void put_base64(struct bytes_writer *body, struct bytes payload)
+{
+    uint8_t *place = bytes_claim(body, base64_length(payload.length));
+
+    if (place)
+        (void)base64_encode(payload, place);
+}
+
+static void put_entry(struct bytes_writer *body,
+                      const struct put_records_entry *entry, size_t index)
+{
+    bytes_put_text(body, index > 0 ? ",{\"Data\":\"" : "{\"Data\":\"");
+    put_base64(body, entry->payload);
+    bytes_put_text(body, "\",\"PartitionKey\":");
+    json_put_text(body, entry->partition_key);
+    if (entry->explicit_hash_key) {
+        bytes_put_text(body, ",\"ExplicitHashKey\":\"");
+        hash_key_format(*entry->explicit_hash_key, body);
+        bytes_put_byte(body, '"');
+    }
+    bytes_put_byte(body, '}');
+}
+
+static void put_end(struct bytes_writer *body)
+{
+    bytes_put_text(body, END);
+}
+
+/* Members that a container may have only once. */
+struct wanted {
+    const char *name;
+    struct bytes *text;
+};
+
+/*
+ * Take the value if its name is wanted, else skip it. A name that stands twice
+ * could mean two things to two readers, so it is refused.
+ */
+static bool take_wanted(struct json_reader *reader, struct bytes name,
+                        const struct wanted *wanted, size_t count,
+                        unsigned *seen)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!bytes_equal_text(name, wanted[i].name))
+            continue;
+        if (*seen & 1U << i) {
+            reader->is_wrong = true;
+            return false;
+        }
+        *seen |= 1U << i;
+        return json_take_text_or_null(reader, wanted[i].text);
+    }
+    return json_skip(reader);
+}
+
+static void read_object(struct json_reader *reader, const struct wanted *wanted,
+                        size_t count)
+{
+    unsigned seen = 0;
+    struct bytes name;
+
+    (void)json_enter_object(reader);
+    while (json_next_member(reader, &name))
+        (void)take_wanted(reader, name, wanted, count, &seen);
+}
+
+static void read_result(struct json_reader *reader,
+                        struct put_records_result *result)
+{
+    const struct wanted wanted[] = {
+        { "ShardId", &result->shard_id },
+        { "SequenceNumber", &result->sequence_number },
+        { "ErrorCode", &result->error_code },
+        { "ErrorMessage", &result->error_message },
+    };
+
+    *result = (struct put_records_result){ 0 };
+    read_object(reader, wanted, ARRAY_LENGTH(wanted));
+}
+
+static void read_results(struct json_reader *reader,
+                         struct put_records_result *results, size_t most,
+                         size_t *count)
+{
+    (void)json_enter_array(reader);
+    while (json_next_element(reader)) {
+        if (*count < most)
+            read_result(reader, &results[*count]);
+        else
+            (void)json_skip(reader);
+        (*count)++;
+    }
+}
+
+static bool read_reply(struct bytes body, struct bytes_writer *texts,
+                       struct put_records_result *results, size_t most,
+                       size_t *count)
+{
+    struct json_reader reader = json_reader_on(body, texts);
+    bool has_records = false;
+    struct bytes name;
+
+    (void)json_enter_object(&reader);
+    while (json_next_member(&reader, &name)) {
+        if (!bytes_equal_text(name, "Records")) {
+            (void)json_skip(&reader);
+            continue;
+        }
+        if (has_records)
+            return false;
+        has_records = true;
+        read_results(&reader, results, most, count);
+    }
+    return json_ended(&reader) && has_records;
+}
+
+static bool read_error(struct bytes body, struct bytes_writer *texts,
+                       struct put_records_error *error)
+{
+    struct json_reader reader = json_reader_on(body, texts);
+    struct bytes capitalised = { 0 };
+    const struct wanted wanted[] = {
+        { "__type", &error->code },
+        { "message", &error->message },
+        { "Message", &capitalised },
+    };
+
+    read_object(&reader, wanted, ARRAY_LENGTH(wanted));
+    if (error->message.length == 0)
+        error->message = capitalised;
+    return json_ended(&reader);
+}
+
+const struct put_records_encoding put_records_json = {
+    .content_type = "application/x-amz-json-1.1",
+    .end_length = sizeof(END) - 1,
+    .frame_most = KINESIS_STREAM_ARN_BYTES_MOST + 64,
+    .entry_most = 128, /* names, brackets, hash key, padding */
+    .payload_length = base64_length,
+    .key_growth_most = 6, /* \u0000 */
+    .put_start = put_start,
+    .put_entry = put_entry,
+    .put_end = put_end,
+    .read_reply = read_reply,
+    .read_error = read_error,
+};
