@@ -17,13 +17,16 @@ ENVIRONMENT = {**KEYS, 'AWS_REGION': REGION, 'AWS_CONFIG_FILE': '/dev/null',
 
 
 class Bridge:
-    """options: a list of command line words, complete but for --name."""
+    """options: a list of command line words, complete but for --name.
 
-    def __init__(self, folder, options, environment=None):
+    wrapper: words in front of the command, for a program that ends in exec.
+    """
+
+    def __init__(self, folder, options, environment=None, wrapper=()):
         self.name = f'test-{os.urandom(4).hex()}'
         self.program = Program(
             'nsq_to_kinesis',
-            [programs.of_the_bridge('nsq_to_kinesis'),
+            [*wrapper, programs.of_the_bridge('nsq_to_kinesis'),
              f'--name={self.name}', *options],
             pathlib.Path(folder) / f'bridge-{self.name}.log',
             {**ENVIRONMENT, **(environment or {})})
@@ -83,6 +86,10 @@ class Bridge:
 
     def memory_bytes(self):
         return sum(map(memory_bytes_of, self._pids()))
+
+    def finds_in_command_lines(self, text):
+        return any(text in word for pid in self._pids()
+                   for word in command_line_of(pid))
 
     def stop(self, seconds=30):
         """SIGTERM as an operator sends it; returns the exit status."""
