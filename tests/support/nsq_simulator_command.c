@@ -36,7 +36,9 @@ static bool find_kind(struct command *command)
     for (size_t i = 0; i < ARRAY_LENGTH(command_names); i++) {
         if (bytes_equal_text(command->words[0], command_names[i].name)) {
             command->kind = command_names[i].kind;
-            return command_names[i].has_body;
+            /* nsqd refuses a PUB without topic before it reads a body. */
+            return command_names[i].has_body &&
+                   (command->kind != COMMAND_PUB || command->word_count > 1);
         }
     }
     return false;

@@ -241,6 +241,8 @@ static bool take_magic(struct connection *connection)
 static void execute_input(struct connection *connection,
                           const struct channel_time *now)
 {
+    if (connection->end != CONNECTION_LIVES)
+        return;
     if (connection->state == CONNECTION_MAGIC && !take_magic(connection))
         return;
     while (connection->end == CONNECTION_LIVES &&

@@ -57,6 +57,42 @@ static void answer(struct connection *connection, const char *text)
 /* For "%.*s" of a view. */
 #define TEXT(bytes) (int)(bytes).length, (const char *)(bytes).data
 
+/* As Go's %q writes it, but for what is not ASCII, which stays. */
+static struct bytes quote(struct bytes text, struct bytes_writer *quoted)
+{
+    static const char names[] = "\a\b\t\n\v\f\r";
+
+    bytes_put_byte(quoted, '"');
+    for (size_t i = 0; i < text.length; i++) {
+        uint8_t byte = text.data[i];
+        const char *name = byte ? strchr(names, byte) : NULL;
+
+        if (byte == '"' || byte == '\\' || name)
+            bytes_put_byte(quoted, '\\');
+        if (name) {
+            bytes_put_byte(quoted, (uint8_t) "abtnvfr"[name - names]);
+        } else if (byte < ' ' || byte == 0x7f) {
+            bytes_put_text(quoted, "\\x");
+            bytes_put_hex(quoted, bytes_of(&byte, 1));
+        } else {
+            bytes_put_byte(quoted, byte);
+        }
+    }
+    bytes_put_byte(quoted, '"');
+    return bytes_written(quoted);
+}
+
+static void refuse_name(struct connection *connection, const char *prefix,
+                        struct bytes name)
+{
+    uint8_t text[SENTENCE_MOST];
+    struct bytes_writer quoted = bytes_writer_on(text, sizeof(text));
+
+    name = quote(name, &quoted);
+    refuse_and_close(connection, "%s name %.*s is not valid", prefix,
+                     TEXT(name));
+}
+
 static void identify(struct connection *connection,
                      const struct command *command,
                      const struct channel_time *now)
@@ -130,13 +166,9 @@ static void subscribe(struct connection *connection,
         refuse_and_close(connection,
                          "E_INVALID SUB insufficient number of parameters");
     } else if (!command_is_name(command->words[1])) {
-        refuse_and_close(connection,
-                         "E_BAD_TOPIC SUB topic name \"%.*s\" is not valid",
-                         TEXT(command->words[1]));
+        refuse_name(connection, "E_BAD_TOPIC SUB topic", command->words[1]);
     } else if (!command_is_name(command->words[2])) {
-        refuse_and_close(connection,
-                         "E_BAD_CHANNEL SUB channel name \"%.*s\" is not valid",
-                         TEXT(command->words[2]));
+        refuse_name(connection, "E_BAD_CHANNEL SUB channel", command->words[2]);
     } else {
         connection->state = CONNECTION_SUBSCRIBED;
         connection->is_served =
@@ -311,9 +343,7 @@ static void publish(struct connection *connection,
         refuse_and_close(connection,
                          "E_INVALID PUB insufficient number of parameters");
     } else if (!command_is_name(command->words[1])) {
-        refuse_and_close(connection,
-                         "E_BAD_TOPIC PUB topic name \"%.*s\" is not valid",
-                         TEXT(command->words[1]));
+        refuse_name(connection, "E_BAD_TOPIC PUB topic", command->words[1]);
     } else if (command->body_length <= 0) {
         refuse_and_close(connection,
                          "E_BAD_MESSAGE PUB invalid message body size %d",

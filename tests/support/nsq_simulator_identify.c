@@ -20,6 +20,7 @@ struct identify_settings identify_defaults(const struct identify_limits *limits)
 enum wish_kind {
     WISH_NUMBER,
     WISH_YES_OR_NO,
+    WISH_TEXT,
 };
 
 /* Go refuses the whole JSON when one value has the wrong type. */
@@ -35,6 +36,8 @@ static bool read_wish(const cJSON *json, const char *name, enum wish_kind kind,
         *value = cJSON_IsTrue(wish);
         return cJSON_IsBool(wish);
     }
+    if (kind == WISH_TEXT)
+        return cJSON_IsString(wish);
     if (!cJSON_IsNumber(wish) || wish->valuedouble < -1e15 ||
         wish->valuedouble > 1e15)
         return false;
@@ -66,6 +69,9 @@ static bool read_wishes(const cJSON *json, struct wishes *wishes)
         { "sample_rate", WISH_NUMBER, &wishes->sample_rate },
         { "msg_timeout", WISH_NUMBER, &wishes->msg_timeout_ms },
         { "feature_negotiation", WISH_YES_OR_NO, &wishes->feature_negotiation },
+        { "client_id", WISH_TEXT, &wishes->ignored },
+        { "hostname", WISH_TEXT, &wishes->ignored },
+        { "user_agent", WISH_TEXT, &wishes->ignored },
         { "deflate_level", WISH_NUMBER, &wishes->ignored },
         { "tls_v1", WISH_YES_OR_NO, &wishes->ignored },
         { "deflate", WISH_YES_OR_NO, &wishes->ignored },
@@ -151,8 +157,11 @@ bool identify_apply(struct bytes json, const struct identify_limits *limits,
     cJSON *parsed = cJSON_ParseWithLength((const char *)json.data, json.length);
     struct wishes wishes = { 0 };
     bool applied = false;
+    /* To Go, null is an object that says nothing. */
+    bool is_read = cJSON_IsNull(parsed) ||
+                   (cJSON_IsObject(parsed) && read_wishes(parsed, &wishes));
 
-    if (!cJSON_IsObject(parsed) || !read_wishes(parsed, &wishes))
+    if (!is_read)
         bytes_put_text(complaint, "failed to decode JSON body");
     else
         applied = apply_wishes(&wishes, limits, settings, complaint);
