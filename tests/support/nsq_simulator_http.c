@@ -148,8 +148,9 @@ static int hexadecimal_value(char digit)
 {
     if (digit >= '0' && digit <= '9')
         return digit - '0';
-    digit |= 0x20;
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
 }
 
 /* Find topic=... in a query and undo its %xx. Returns false without one. */
