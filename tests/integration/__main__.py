@@ -50,7 +50,7 @@ def run_one(test, servers):
     except CannotRunHere as reason:
         return 'skipped', str(reason)
     except Exception:  # whatever it is, the next test shall run
-        why = traceback.format_exc(limit=-3)
+        why = traceback.format_exc()
         if scene.bridge:
             why += f'the bridge said last:\n{scene.bridge.program.last_lines()}'
         return 'FAILED', why

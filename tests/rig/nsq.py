@@ -85,7 +85,7 @@ class Nsqd:
         """nsqd's statistics of one channel; None if there is none."""
         stats = json.loads(self._ask(
             'GET', f'/stats?format=json&topic={topic}&channel={channel}'))
-        for found in stats['topics']:
+        for found in stats['topics'] or []:
             for one in found['channels']:
                 return {**one, 'topic_depth': found['depth']}
         return None

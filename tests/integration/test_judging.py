@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The judge itself: a wrong stream is called wrong."""
+import base64
+import hashlib
+
+from rig.deaggregate import UserRecord, deaggregate
+from rig.ledger import judge
+from rig.read_back import Stream, hash_key
+
+PUBLISHED = [('ann', b'1'), ('bob', b'2'), ('ann', b'3'), ('bob', b'4')]
+
+
+def _stream(*bodies, outside_count=0):
+    return Stream([UserRecord('shard-0', '1', 0, True, 'key', body, 0.0)
+                   for body in bodies], 1, outside_count)
+
+
+def stream_in_another_order_of_keys_is_good(scene):
+    verdict = judge(PUBLISHED, _stream(b'2', b'4', b'1', b'3'))
+
+    assert verdict.is_good and verdict.duplicates == 0, verdict
+
+
+def missing_message_counts_as_lost(scene):
+    verdict = judge(PUBLISHED, _stream(b'1', b'2', b'4'))
+
+    assert verdict.lost == 1 and not verdict.is_good, verdict
+
+
+def message_behind_a_later_one_of_its_key_violates_order(scene):
+    verdict = judge(PUBLISHED, _stream(b'3', b'2', b'1', b'4'))
+
+    assert verdict.order_violations == 1 and not verdict.is_good, verdict
+
+
+def repeated_aggregate_is_duplicates_and_no_violation(scene):
+    verdict = judge(PUBLISHED, _stream(b'1', b'2', b'1', b'2', b'3', b'4'))
+
+    assert verdict.duplicates == 2 and verdict.is_good, verdict
+
+
+def altered_message_is_one_lost_and_one_invented(scene):
+    verdict = judge(PUBLISHED, _stream(b'1', b'2', b'3x', b'4'))
+
+    assert (verdict.lost, verdict.invented) == (1, 1), verdict
+    assert not verdict.is_good
+
+
+def record_outside_its_shard_is_not_good(scene):
+    verdict = judge(PUBLISHED, _stream(b'1', b'2', b'3', b'4',
+                                       outside_count=1))
+
+    assert not verdict.is_good, verdict
+
+
+def aggregate_of_the_specification_is_taken_apart(scene):
+    # Two records "a" and "b" of one partition key "k", encoded by hand.
+    protobuf = (b'\x0a\x01k' b'\x1a\x05\x08\x00\x1a\x01a'
+                b'\x1a\x05\x08\x00\x1a\x01b')
+    body = (b'\xf3\x89\x9a\xc2' + protobuf + hashlib.md5(protobuf).digest())
+
+    found = deaggregate('shard-0', {
+        'SequenceNumber': '7', 'PartitionKey': 'outer',
+        'ApproximateArrivalTimestamp': 1.5,
+        'Data': base64.b64encode(body).decode()})
+
+    assert [one.body for one in found] == [b'a', b'b']
+    assert [one.partition_key for one in found] == ['k', 'k']
+    assert [one.index for one in found] == [0, 1]
+
+
+def hash_key_is_that_of_kinesis(scene):
+    # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html
+    # says MD5 as a 128-bit number; md5("") is known from RFC 1321.
+    assert hash_key('') == 0xd41d8cd98f00b204e9800998ecf8427e
