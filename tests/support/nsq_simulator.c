@@ -202,6 +202,7 @@ static bool read_script(struct simulator *simulator)
 static bool read_files(struct simulator *simulator)
 {
     struct simulator_options *options = &simulator->options;
+    const char *path = options->input;
     int result = 0;
 
     if (options->input)
@@ -209,10 +210,12 @@ static bool read_files(struct simulator *simulator)
     if (result == 0 && options->input &&
         options->count > simulator->lines.count)
         options->count = simulator->lines.count;
-    if (result == 0 && options->history)
-        result = history_open(&simulator->history, options->history);
+    if (result == 0 && options->history) {
+        path = options->history;
+        result = history_open(&simulator->history, path);
+    }
     if (result < 0)
-        fprintf(stderr, "nsq_simulator: a file cannot be opened: %s\n",
+        fprintf(stderr, "nsq_simulator: cannot open %s: %s\n", path,
                 strerror(-result));
     return result == 0;
 }
@@ -462,6 +465,7 @@ static bool turn(struct simulator *simulator, int64_t most_ns)
     struct epoll_event news[64];
     int count =
         epoll_pwait2(simulator->epoll, news, ARRAY_LENGTH(news), &wait, NULL);
+    struct monotonic began = clock_monotonic();
     struct channel_time now = read_time(simulator);
     bool has_more = false;
 
@@ -476,7 +480,7 @@ static bool turn(struct simulator *simulator, int64_t most_ns)
         sweep(simulator, &simulator->nsqds[i]);
         if (simulator->first_sent.ns == 0 &&
             simulator->nsqds[i].channel.counters.sent > 0)
-            simulator->first_sent = clock_monotonic();
+            simulator->first_sent = began;
     }
     return has_more;
 }

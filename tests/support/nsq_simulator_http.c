@@ -165,7 +165,7 @@ static bool find_topic(const char *query, char *topic, size_t most)
         int high = query[0] == '%' ? hexadecimal_value(query[1]) : -1;
         int low = high >= 0 ? hexadecimal_value(query[2]) : -1;
 
-        topic[length++] = low >= 0 ? (char)(high << 4 | low) : *query;
+        topic[length++] = (char)(low >= 0 ? high << 4 | low : *query);
         query += low >= 0 ? 2 : 0;
     }
     topic[length] = '\0';
