@@ -25,8 +25,10 @@ int nsq_frame_parse(struct bytes input, size_t max_frame_size,
     size = bytes_load_be32(input.data);
     if (size == SIZE_THAT_SPELLS_HTTP)
         return NSQ_FRAME_IS_HTTP;
-    if (size < 4 || size > max_frame_size)
+    if (size < 4 || size > max_frame_size) {
+        frame->length = size;
         return NSQ_FRAME_BAD_SIZE;
+    }
     if (input.length >= NSQ_FRAME_HEAD_LENGTH) {
         type = bytes_load_be32(input.data + 4);
         if (type > NSQ_FRAME_MESSAGE)

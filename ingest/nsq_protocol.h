@@ -72,7 +72,8 @@ struct nsq_message {
  * Returns 0; NSQ_FRAME_PARTIAL, with frame->length the bytes that are needed
  * at least (the others untouched); or NSQ_FRAME_BAD_SIZE, NSQ_FRAME_BAD_TYPE
  * or NSQ_FRAME_IS_HTTP, which show as soon as their bytes are there and after
- * which nothing in this stream can be understood.
+ * which nothing in this stream can be understood. NSQ_FRAME_BAD_SIZE leaves
+ * the size that was claimed in frame->length, for the complaint.
  */
 int nsq_frame_parse(struct bytes input, size_t max_frame_size,
                     struct nsq_frame *frame);
