@@ -10,6 +10,13 @@
  * no bottleneck: a message costs the making of its body, a look-up in an array
  * and its share of two system calls.
  *
+ *     nsq_simulator --count 1000000 --exit-when-done --deadline 60
+ *     nsq_simulator --nsqd 3 --rate 50000 --size 1000 --body binary
+ *     nsq_simulator --script faults.jsonl --history history.jsonl
+ *
+ * The first line of standard output is "listening tcp=PORT,... http=PORT", the
+ * last one a summary in JSON.
+ *
  * Exit status: 0 done, or ended by SIGTERM or SIGINT; 1 a failure of the
  * system; 3 --deadline passed; 64 wrong options.
  */

@@ -262,8 +262,8 @@ static void execute_input(struct connection *connection,
             connection_execute_fin(connection, id);
             continue;
         }
-        result =
-            command_parse(input, CONNECTION_BODY_MOST, &command, &consumed);
+        result = command_parse(input, (size_t)CONNECTION_BODY_MOST, &command,
+                               &consumed);
         if (result == COMMAND_LINE_TOO_LONG)
             connection->end = CONNECTION_DEAD;
         if (result != 0)
@@ -301,7 +301,7 @@ static bool may_read(const struct connection *connection)
     return connection->end == CONNECTION_LIVES && !connection->peer_is_done &&
            connection->manner != CONNECTION_FROZEN &&
            connection->input_end - connection->input_start <
-               INPUT_CAPACITY + CONNECTION_BODY_MOST;
+               INPUT_CAPACITY + (size_t)CONNECTION_BODY_MOST;
 }
 
 /* Nothing of a frozen one: its hang-up would be reported for ever. */

@@ -147,4 +147,4 @@ void connection_execute(struct connection *connection,
 void connection_execute_fin(struct connection *connection, const uint8_t *id);
 
 /* The longest body that nsqd waits for: --max-msg-size. */
-#define CONNECTION_BODY_MOST (1024 * 1024)
+#define CONNECTION_BODY_MOST 1048576

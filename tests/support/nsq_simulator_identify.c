@@ -12,7 +12,7 @@ struct identify_settings identify_defaults(const struct identify_limits *limits)
     return (struct identify_settings){
         .heartbeat_ms = 30000,
         .msg_timeout_ms = limits->msg_timeout_ms,
-        .output_buffer_size = 16 * 1024,
+        .output_buffer_size = 16384,
         .output_buffer_timeout_ms = 250,
     };
 }
@@ -117,7 +117,7 @@ static bool apply_output_buffer(const struct wishes *wishes,
     if (size == -1) {
         settings->output_buffer_size = 1;
         settings->output_buffer_timeout_ms = 0;
-    } else if (is_within(size, 64, 64 * 1024)) {
+    } else if (is_within(size, 64, 65536)) {
         settings->output_buffer_size = size;
     } else if (size != 0) {
         return refuse(complaint, "output buffer size", size);

@@ -47,7 +47,7 @@ static const struct option_row {
         "without a rate: messages published ahead, which a redelivered one "
         "waits for (10000)"),
     ROW("body", BODY, body, 0, 0, "json or binary (json)"),
-    ROW("size", NUMBER, size, 1, 64 * 1024 * 1024, "bytes of a body (200)"),
+    ROW("size", NUMBER, size, 1, UINT64_C(1) << 26, "bytes of a body (200)"),
     ROW("keys", NUMBER, keys, 1, UINT32_MAX, "distinct users (1000)"),
     ROW("seed", NUMBER, seed, 0, UINT64_MAX,
         "decides the order of the keys; is the run_id (1)"),

@@ -223,7 +223,7 @@ static int64_t number_of(const cJSON *json, const char *name, int64_t otherwise)
 {
     const cJSON *member = name ? cJSON_GetObjectItem(json, name) : NULL;
 
-    if (!cJSON_IsNumber(member) || member->valuedouble < -9e15 ||
+    if (!member || !cJSON_IsNumber(member) || member->valuedouble < -9e15 ||
         member->valuedouble > 9e15)
         return otherwise;
     return (int64_t)member->valuedouble;
