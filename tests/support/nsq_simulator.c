@@ -4,11 +4,10 @@
  * nsq_simulator - a test double of nsqd and nsqlookupd for consumers.
  *
  * It is written from the protocol alone and shares no line with ingest, so
- * that it can be a witness. One thread, one epoll. A turn reads what clients
- * said, lets the publishers publish, sends what RDY allows and strikes with
- * the faults that are due; time is read once per turn. It is fast enough to be
- * no bottleneck: a message costs the making of its body, a look-up in an array
- * and its share of two system calls.
+ * that it can be a witness. One thread and one epoll, in turns
+ * (nsq_simulator_turn.h). It is fast enough to be no bottleneck: a message
+ * costs the making of its body, a look-up in an array and its share of two
+ * system calls. This file starts it and ends it.
  *
  *     nsq_simulator --count 1000000 --exit-when-done --deadline 60
  *     nsq_simulator --nsqd 3 --rate 50000 --size 1000 --body binary
@@ -21,12 +20,9 @@
  * system; 3 --deadline passed; 64 wrong options.
  */
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,41 +32,10 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "tests/support/nsq_simulator_connection.h"
 #include "tests/support/nsq_simulator_http.h"
-#include "tests/support/nsq_simulator_lines.h"
-#include "tests/support/nsq_simulator_options.h"
-#include "tests/support/nsq_simulator_script.h"
+#include "tests/support/nsq_simulator_turn.h"
 
 #define EXIT_DEADLINE 3
-
-/* nsqd looks for timed-out messages ten times a second. */
-#define TICK_MS 100
-
-/* How late a fault with after_ms may be. */
-#define FAULT_TICK_MS 5
-
-/* Publishing happens in bursts, this far apart if the rate is high. */
-#define BURST_NS (200 * NS_PER_US)
-
-struct simulator {
-    struct simulator_options options;
-    struct lines lines;
-    struct history history;
-    struct nsqd *nsqds;
-    struct script *script;
-    int epoll;
-    struct watched_fd {
-        enum watch watch;
-        int fd;
-    } http, signals;
-    uint16_t http_port;
-    uint32_t connection_count; /* ever made */
-    struct monotonic started;
-    struct monotonic first_sent; /* ns 0: nothing yet */
-    uint32_t next_tick_ms;
-    bool is_stopped; /* by a signal */
-};
 
 static int failure(const char *what)
 {
@@ -100,14 +65,6 @@ static int listen_on(uint16_t port, uint16_t *actual_port)
     }
     *actual_port = ntohs(address.sin_port);
     return fd;
-}
-
-static int watch_fd(struct simulator *simulator, int fd, void *watch,
-                    uint32_t wanted)
-{
-    struct epoll_event wish = { .events = wanted, .data.ptr = watch };
-
-    return epoll_ctl(simulator->epoll, EPOLL_CTL_ADD, fd, &wish);
 }
 
 static uint64_t share_of(uint64_t count, uint64_t index, uint64_t nsqd_count)
@@ -159,7 +116,7 @@ static int start_nsqd(struct simulator *simulator, uint64_t index,
     nsqd->fd = listen_on(port, &nsqd->port);
     if (nsqd->fd < 0)
         return -1;
-    return watch_fd(simulator, nsqd->fd, nsqd, EPOLLIN);
+    return simulator_watch(simulator, nsqd->fd, nsqd, EPOLLIN);
 }
 
 static int start_http_and_signals(struct simulator *simulator)
@@ -175,10 +132,11 @@ static int start_http_and_signals(struct simulator *simulator)
         listen_on(simulator->options.http_port, &simulator->http_port);
     if (simulator->signals.fd < 0 || simulator->http.fd < 0)
         return -1;
-    if (watch_fd(simulator, simulator->signals.fd, &simulator->signals,
-                 EPOLLIN) < 0)
+    if (simulator_watch(simulator, simulator->signals.fd, &simulator->signals,
+                        EPOLLIN) < 0)
         return -1;
-    return watch_fd(simulator, simulator->http.fd, &simulator->http, EPOLLIN);
+    return simulator_watch(simulator, simulator->http.fd, &simulator->http,
+                           EPOLLIN);
 }
 
 static bool read_script(struct simulator *simulator)
@@ -266,232 +224,6 @@ static void announce(const struct simulator *simulator)
     fflush(stdout);
 }
 
-/* --- a turn */
-
-static void accept_clients(struct simulator *simulator, struct nsqd *nsqd,
-                           const struct channel_time *now)
-{
-    int fd;
-
-    while ((fd = accept4(nsqd->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >=
-           0) {
-        struct connection *connection =
-            connection_new(nsqd, fd, simulator->connection_count + 1, now);
-
-        if (!connection) {
-            close(fd);
-            return;
-        }
-        simulator->connection_count++;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-        connection->watched = EPOLLIN;
-        if (watch_fd(simulator, fd, connection, EPOLLIN) < 0)
-            connection->end = CONNECTION_DEAD;
-    }
-}
-
-static void accept_requests(struct simulator *simulator)
-{
-    int fd;
-
-    while ((fd = accept4(simulator->http.fd, NULL, NULL,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct http_request *request = http_request_new(fd);
-
-        if (!request || watch_fd(simulator, fd, request, EPOLLIN) < 0) {
-            close(fd);
-            free(request);
-            return;
-        }
-    }
-}
-
-static void hear_connection(struct connection *connection, uint32_t what,
-                            const struct channel_time *now)
-{
-    if (what & EPOLLOUT)
-        connection->is_blocked = false;
-    if (what & (EPOLLIN | EPOLLHUP | EPOLLERR))
-        connection_receive(connection, now);
-    if ((what & (EPOLLHUP | EPOLLERR)) && !(what & EPOLLIN))
-        connection->end = CONNECTION_DEAD;
-}
-
-static void hear(struct simulator *simulator, const struct epoll_event *news,
-                 const struct channel_time *now)
-{
-    void *watched = news->data.ptr;
-
-    switch (*(const enum watch *)watched) {
-    case WATCH_NSQD:
-        accept_clients(simulator, watched, now);
-        break;
-    case WATCH_CONNECTION:
-        hear_connection(watched, news->events, now);
-        break;
-    case WATCH_HTTP:
-        accept_requests(simulator);
-        break;
-    case WATCH_HTTP_REQUEST:
-        if (http_request_serve(watched, simulator->script, now))
-            http_request_free(watched);
-        break;
-    case WATCH_SIGNAL:
-        simulator->is_stopped = true;
-        break;
-    }
-}
-
-static void tick(struct simulator *simulator, const struct channel_time *now)
-{
-    for (uint64_t i = 0; i < simulator->options.nsqd_count; i++) {
-        struct nsqd *nsqd = &simulator->nsqds[i];
-
-        channel_expire(&nsqd->channel, now->now_ms);
-        for (struct connection *connection = nsqd->connections; connection;
-             connection = connection->next)
-            connection_tick(connection, now);
-    }
-}
-
-/* Scarce messages go to the first in the list: let everyone be it. */
-static void rotate_connections(struct nsqd *nsqd)
-{
-    struct connection *first = nsqd->connections, *last = first;
-
-    if (!first || !first->next)
-        return;
-    while (last->next)
-        last = last->next;
-    nsqd->connections = first->next;
-    first->next = NULL;
-    last->next = first;
-}
-
-/* Returns true if there is more to send at once. */
-static bool serve(struct simulator *simulator, struct nsqd *nsqd,
-                  const struct channel_time *now)
-{
-    struct channel *channel = &nsqd->channel;
-    bool has_faults = simulator->script->over < simulator->script->count;
-    bool has_more = false;
-
-    channel_publish(channel, now->wall_ns);
-    if (has_faults)
-        script_run(simulator->script, nsqd, now);
-    rotate_connections(nsqd);
-    for (struct connection *connection = nsqd->connections; connection;
-         connection = connection->next)
-        has_more |= connection_send(connection, now);
-    return has_more || channel->counters.sent >= channel->hold_at;
-}
-
-static void close_connection(struct connection *connection)
-{
-    const struct channel *channel = &connection->nsqd->channel;
-
-    history_write(channel->history,
-                  &(struct history_fact){
-                      .what = "close",
-                      .nsqd = channel->source.options.nsqd_index,
-                      .connection = connection->consumer.connection });
-    connection_free(connection);
-}
-
-static void update_watch(struct simulator *simulator,
-                         struct connection *connection)
-{
-    uint32_t wanted = connection_wants(connection);
-    struct epoll_event wish = { .events = wanted, .data.ptr = connection };
-    int change = EPOLL_CTL_MOD;
-
-    if (wanted == connection->watched)
-        return;
-    if (wanted == 0)
-        change = EPOLL_CTL_DEL;
-    else if (connection->watched == 0)
-        change = EPOLL_CTL_ADD;
-    if (epoll_ctl(simulator->epoll, change, connection->fd, &wish) < 0)
-        connection->end = CONNECTION_DEAD;
-    connection->watched = wanted;
-}
-
-/* Nobody but this frees a connection: events may point at it until here. */
-static void sweep(struct simulator *simulator, struct nsqd *nsqd)
-{
-    struct connection *next;
-
-    for (struct connection *connection = nsqd->connections; connection;
-         connection = next) {
-        next = connection->next;
-        if (connection->end != CONNECTION_DEAD)
-            update_watch(simulator, connection);
-        if (connection->end == CONNECTION_DEAD)
-            close_connection(connection);
-    }
-}
-
-static int64_t wait_ns(const struct simulator *simulator,
-                       const struct channel_time *now)
-{
-    bool has_faults = simulator->script->over < simulator->script->count;
-    int64_t wait_ms = (int64_t)simulator->next_tick_ms - now->now_ms;
-    int64_t shortest_ns;
-
-    if (has_faults && wait_ms > FAULT_TICK_MS)
-        wait_ms = FAULT_TICK_MS;
-    shortest_ns = wait_ms > 0 ? wait_ms * NS_PER_MS : 0;
-    for (uint64_t i = 0; i < simulator->options.nsqd_count; i++) {
-        int64_t ns =
-            channel_next_publishing(&simulator->nsqds[i].channel, now->wall_ns);
-
-        if (ns < BURST_NS)
-            ns = BURST_NS;
-        if (ns < shortest_ns)
-            shortest_ns = ns;
-    }
-    return shortest_ns;
-}
-
-static struct channel_time read_time(const struct simulator *simulator)
-{
-    int64_t passed_ns =
-        monotonic_between(simulator->started, clock_monotonic());
-
-    return (struct channel_time){
-        .wall_ns = clock_wall_time().ns,
-        .now_ms = (uint32_t)(passed_ns / NS_PER_MS),
-    };
-}
-
-/* One turn. Returns true if the next one should not wait. */
-static bool turn(struct simulator *simulator, int64_t most_ns)
-{
-    struct timespec wait = { .tv_sec = most_ns / NS_PER_SECOND,
-                             .tv_nsec = most_ns % NS_PER_SECOND };
-    struct epoll_event news[64];
-    int count =
-        epoll_pwait2(simulator->epoll, news, ARRAY_LENGTH(news), &wait, NULL);
-    struct monotonic began = clock_monotonic();
-    struct channel_time now = read_time(simulator);
-    bool has_more = false;
-
-    for (int i = 0; i < count; i++)
-        hear(simulator, &news[i], &now);
-    if (now.now_ms >= simulator->next_tick_ms) {
-        simulator->next_tick_ms = now.now_ms + TICK_MS;
-        tick(simulator, &now);
-    }
-    for (uint64_t i = 0; i < simulator->options.nsqd_count; i++) {
-        has_more |= serve(simulator, &simulator->nsqds[i], &now);
-        sweep(simulator, &simulator->nsqds[i]);
-        if (simulator->first_sent.ns == 0 &&
-            simulator->nsqds[i].channel.counters.sent > 0)
-            simulator->first_sent = began;
-    }
-    return has_more;
-}
-
 /* --- end */
 
 static bool is_done(const struct simulator *simulator)
@@ -538,9 +270,10 @@ static int run(struct simulator *simulator)
     bool has_more = false;
 
     for (;;) {
-        struct channel_time now = read_time(simulator);
+        struct channel_time now = simulator_time(simulator);
 
-        has_more = turn(simulator, has_more ? 0 : wait_ns(simulator, &now));
+        has_more = simulator_turn(
+            simulator, has_more ? 0 : simulator_wait_ns(simulator, &now));
         if (simulator->is_stopped)
             return EXIT_SUCCESS;
         if (simulator->options.exits_when_done && is_done(simulator))
