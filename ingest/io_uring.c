@@ -354,6 +354,11 @@ static bool on_received(struct io_stream *stream, int result, int buffer)
         io_deliver_received(stream, (uint16_t)buffer, (size_t)result);
         return true;
     }
+    if (result == -EINVAL && (stream->asked & ASKED_MULTISHOT) &&
+        !uring->is_proven) {
+        uring->is_single_shot = true;
+        return false;
+    }
     switch (result) {
     case 0:
         stream->is_closed_by_peer = true;
@@ -366,12 +371,6 @@ static bool on_received(struct io_stream *stream, int result, int buffer)
     case -EINTR:
     case -EAGAIN:
         break;
-    case -EINVAL:
-        if (!uring->is_proven && (stream->asked & ASKED_MULTISHOT)) {
-            uring->is_single_shot = true;
-            break;
-        }
-        /* fall through */
     default:
         io_deliver_failure(stream, result);
     }
