@@ -38,11 +38,13 @@ typedef int64_t option_DURATION; /* nanoseconds */
 typedef const char *option_CHOICE;
 typedef int option_FLAG;
 
+/* A copy still points to the made_name of the first. */
 struct options {
 #define OPTION(field, flag, kind, initial, least, most, group, meaning)        \
     option_##kind field;
 #include "common/options.tbl"
     char complaint[512]; /* what is wrong, for the operator */
+    char made_name[65];  /* where the default --name stands */
 };
 
 enum options_condition {
@@ -76,6 +78,9 @@ int options_check(struct options *options);
 int options_to_arguments(const struct options *options, const char *program,
                          char *memory, size_t memory_length, char **arguments,
                          size_t most);
+
+/* --version: one line. */
+void options_print_version(FILE *file, const char *program);
 
 /* --help: usage, then the options by group, formatted for 80 columns. */
 void options_print_help(FILE *file, const char *program, const char *purpose);
