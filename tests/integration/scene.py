@@ -25,6 +25,7 @@ from rig.ledger import judge
 from rig.messages import make_messages
 from rig.nsq import Nsqd, Nsqlookupd
 from rig.read_back import read_stream
+from rig.simulators import KinesisSimulator
 
 CHANNEL = 'bridge'
 BATCH = 500  # messages of one MPUB
@@ -67,19 +68,26 @@ class Scene:
         self.topic = f'topic-{os.urandom(3).hex()}'
         self.bridge = None
 
-    def _own(self, started):
+    def own(self, started):
+        """What has an end() is ended with the scene, the last one first."""
         self._started.append(started)
         return started
 
     def start_nsqd(self, **how):
-        return self._own(Nsqd(self.folder / f'nsqd-{len(self._started)}',
+        return self.own(Nsqd(self.folder / f'nsqd-{len(self._started)}',
                               **how))
 
     def start_nsqlookupd(self):
-        return self._own(Nsqlookupd(self.folder))
+        return self.own(Nsqlookupd(self.folder))
 
-    def make_stream(self, server_class=KinesisLocal, shard_count=4):
-        server = self._servers.get(server_class)
+    def start_simulator(self, simulator_class=KinesisSimulator, more=()):
+        """A Kinesis of this test alone, which may misbehave."""
+        return self.own(simulator_class(self.folder, more))
+
+    def make_stream(self, server=KinesisLocal, shard_count=4):
+        """In a server, or in the shared one of a class."""
+        if isinstance(server, type):
+            server = self._servers.get(server)
         stream = Stream(f'stream-{os.urandom(3).hex()}', server.endpoint_url,
                         Kinesis(server.endpoint_url,
                                 getattr(server, 'ca_file', None)))
@@ -88,7 +96,7 @@ class Scene:
 
     def run_bridge(self, *options, **how):
         """Start the program with just these options and wait for nothing."""
-        self.bridge = self._own(Bridge(self.folder, options, **how))
+        self.bridge = self.own(Bridge(self.folder, options, **how))
         return self.bridge
 
     def start_bridge(self, nsqds, stream, *options, worker_count=1,
