@@ -155,3 +155,8 @@ int queue_release(struct queue_consumer *consumer, uint64_t position)
                   position); /* Q2, with queue_decided() */
     return 0;
 }
+
+bool queue_has_living_producer(const struct queue_consumer *consumer)
+{
+    return queue_lease_is_alive(&consumer->segment.positions->producer);
+}

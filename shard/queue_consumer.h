@@ -98,6 +98,9 @@ int queue_release(struct queue_consumer *consumer, uint64_t position);
 /* To be asked before anything is sent: 0 or QUEUE_FENCED. */
 int queue_check_epoch(const struct queue_consumer *consumer);
 
+/* True if the process that took the writing end last is running. */
+bool queue_has_living_producer(const struct queue_consumer *consumer);
+
 static inline void record_set_verdict(struct record_header *record,
                                       enum record_verdict verdict)
 {

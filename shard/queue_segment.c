@@ -164,6 +164,15 @@ int queue_record_at(const struct queue_segment *segment, uint64_t position,
     return 0;
 }
 
+bool queue_lease_is_alive(const struct queue_lease *lease)
+{
+    uint64_t pid = load_relaxed(&lease->pid);
+
+    /* A pid alone may long be another process. */
+    return pid > 0 && pid <= INT32_MAX &&
+           process_start_time((int)pid) == load_relaxed(&lease->start_time);
+}
+
 void queue_take_lease(struct queue_lease *lease, uint64_t owner)
 {
     store_relaxed(&lease->pid, (uint64_t)getpid());

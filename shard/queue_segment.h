@@ -102,5 +102,8 @@ uint64_t record_checksum(const struct record_header *record);
 int queue_record_at(const struct queue_segment *segment, uint64_t position,
                     uint64_t end, struct record_header **record);
 
+/* True if the process that wrote the lease last is running. */
+bool queue_lease_is_alive(const struct queue_lease *lease);
+
 /* Write a lease; `owner` is the worker index of egress, 0 for ingest. */
 void queue_take_lease(struct queue_lease *lease, uint64_t owner);

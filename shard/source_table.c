@@ -65,3 +65,14 @@ int source_table_intern(struct source_table *table, const char *name,
     *source = (uint16_t)count;
     return 0;
 }
+
+uint32_t source_table_next_incarnation(struct source_table *table)
+{
+    uint64_t count = load_relaxed(&table->segment->incarnations) + 1;
+
+    /* After 2^32 connections a number comes again; nothing is that old. */
+    if ((uint32_t)count == 0)
+        count++;
+    store_relaxed(&table->segment->incarnations, count);
+    return (uint32_t)count;
+}

@@ -8,6 +8,10 @@
  * meeting. Rows are never changed or removed, so a number keeps its meaning
  * over restarts of ingest, and the inspector can print an address. Ingest
  * alone writes: the row first, then `count` with release (edge S1).
+ *
+ * Beside it stands the count of connections that were ever made: each gets an
+ * incarnation that no other has had, so that a record remembers which one can
+ * finish it, also after a restart of ingest.
  */
 
 #include "common/shared_memory.h"
@@ -23,7 +27,8 @@ struct source_row {
 
 struct source_segment {
     struct segment_head head;
-    _Atomic uint64_t count; /* rows that are whole */
+    _Atomic uint64_t count;        /* rows that are whole */
+    _Atomic uint64_t incarnations; /* given so far */
     struct source_row rows[SOURCES_MOST];
 };
 
@@ -46,3 +51,6 @@ void source_table_close(struct source_table *table);
  */
 int source_table_intern(struct source_table *table, const char *name,
                         uint16_t *source);
+
+/* A number for a new connection; 0 is never given. */
+uint32_t source_table_next_incarnation(struct source_table *table);

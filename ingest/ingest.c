@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "ingest/ingest.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/lifeline.h"
+#include "shard/segment_name.h"
+
+/*
+ * One turn moves everything as far as it will go without waiting, in the order
+ * in which messages travel: in from nsqd, out to egress, and back as FINs. A
+ * step returns how many things it moved, or a negative errno, which ends the
+ * process. The supervisor then starts a fresh one; what was published is in
+ * the queues, and nsqd delivers again what was not.
+ */
+static int (*const ingest_steps[])(struct ingest *) = {
+    ingest_take_completions, /* sockets   -> records                    */
+    ingest_take_parked,      /* parked    -> records, if room came back */
+    ingest_publish,          /* records   -> egress                     */
+    ingest_finish,           /* decided   -> FIN                        */
+    ingest_meet_peers,       /* absent    -> connecting; silent -> lost */
+    ingest_touch,            /* held long -> TOUCH                      */
+    ingest_adjust_ready,     /* room      -> RDY                        */
+    ingest_send,             /* commands  -> sockets                    */
+};
+
+static int ingest_turn(struct ingest *ingest)
+{
+    int moved = 0;
+
+    ingest->now = clock_monotonic();
+    for (size_t i = 0; i < ARRAY_LENGTH(ingest_steps); i++) {
+        int result = ingest_steps[i](ingest);
+
+        if (result < 0)
+            return result;
+        moved += result;
+    }
+    counter_add(&ingest->counters->turns, 1);
+    return moved;
+}
+
+void ingest_start_draining(struct ingest *ingest)
+{
+    if (ingest->is_draining)
+        return;
+    ingest->is_draining = true;
+    log_notice("draining", "nsqd=%zu", ingest->nsqd_count);
+    for (size_t i = 0; i < ingest->nsqd_count; i++) {
+        struct nsqd *nsqd = ingest->nsqds[i];
+
+        nsqd->is_wanted = false;
+        if (nsqd->stream && !nsqd_is_subscribed(nsqd))
+            ingest_lose(ingest, nsqd, "stopping");
+        else if (nsqd->stream)
+            (void)nsq_connection_start_close(&nsqd->connection);
+    }
+}
+
+/*
+ * Drained: nsqd has confirmed each CLS, so no message is on its way; nothing
+ * is parked, every record is finished, and every FIN is with the kernel.
+ */
+static bool is_drained(struct ingest *ingest)
+{
+    if (!ingest->is_draining || !queue_set_is_drained(&ingest->queues))
+        return false;
+    for (size_t i = 0; i < ingest->nsqd_count; i++) {
+        struct nsqd *nsqd = ingest->nsqds[i];
+
+        if (!nsqd->stream)
+            continue;
+        if (nsqd->connection.state != NSQ_CONNECTION_CLOSE_WAITED ||
+            nsq_connection_parked(&nsqd->connection) > 0 ||
+            !nsqd_is_flushed(nsqd))
+            return false;
+    }
+    return true;
+}
+
+static void keep_alive(struct ingest *ingest)
+{
+    if (ingest->is_orphan) {
+        if (monotonic_reached(ingest->orphan_due, ingest->now))
+            ingest_start_draining(ingest);
+        return;
+    }
+    if (!monotonic_reached(ingest->alive_due, ingest->now))
+        return;
+    (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ALIVE, 0);
+    ingest->alive_due = monotonic_after(ingest->now, NS_PER_SECOND);
+}
+
+static int64_t sleep_length(const struct ingest *ingest)
+{
+    struct monotonic due =
+        ingest->is_orphan ? ingest->orphan_due : ingest->alive_due;
+    int64_t ns;
+
+    due = monotonic_earlier(due, ingest->touch_due);
+    due = monotonic_earlier(due, ready_count_deadline(&ingest->ready));
+    for (size_t i = 0; i < ingest->nsqd_count; i++)
+        due = monotonic_earlier(due, nsqd_deadline(ingest->nsqds[i]));
+    ns = monotonic_between(ingest->now, due);
+    if (!queue_set_is_drained(&ingest->queues) &&
+        ns > WAKEUP_LONGEST_MS * NS_PER_MS)
+        ns = WAKEUP_LONGEST_MS * NS_PER_MS;
+    return ns > 0 ? ns : 0;
+}
+
+/* The latch rule of wakeup.h: prepare, look again, sleep. */
+static int ingest_wait(struct ingest *ingest, bool may_sleep)
+{
+    struct wakeup_place *place = queue_set_own_place(&ingest->queues);
+    int64_t longest_ns = may_sleep ? sleep_length(ingest) : 0;
+    int result;
+
+    if (longest_ns > 0) {
+        wakeup_prepare(place);
+        if (queue_set_has_decided(&ingest->queues))
+            longest_ns = 0;
+    }
+    result = io_wait(ingest->io, longest_ns, ingest->completions,
+                     ARRAY_LENGTH(ingest->completions));
+    wakeup_awake(place);
+    if (result >= 0)
+        ingest->completion_count = (size_t)result;
+    return result;
+}
+
+int ingest_run(struct ingest *ingest)
+{
+    for (;;) {
+        int result = ingest_turn(ingest);
+
+        if (result < 0)
+            return result;
+        if (is_drained(ingest))
+            return 0;
+        keep_alive(ingest);
+        /* A step that moved something may have made work for an earlier one;
+           completions are looked for in any case. */
+        result = ingest_wait(ingest, result == 0);
+        if (result < 0)
+            return result;
+    }
+}
+
+/* SIGTERM comes as something to read; SIGINT is the supervisor's business. */
+static int open_signals(struct ingest *ingest)
+{
+    sigset_t set;
+
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &set, NULL))
+        return error_origin(-errno, "cannot block SIGTERM");
+    ingest->signal_descriptor = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (ingest->signal_descriptor < 0)
+        return error_origin(-errno, "cannot watch SIGTERM");
+    return 0;
+}
+
+static enum io_choice io_choice_of(const char *word)
+{
+    if (strcmp(word, "io_uring") == 0)
+        return IO_URING;
+    return strcmp(word, "epoll") == 0 ? IO_EPOLL : IO_AUTO;
+}
+
+static int open_io(struct ingest *ingest)
+{
+    const struct io_settings settings = { .stream_most = SOURCES_MOST + 128 };
+    int result =
+        io_new(io_choice_of(ingest->options->io), &settings, &ingest->io);
+
+    if (result)
+        return result;
+    log_notice("io", "way=%s why=%s", io_name(ingest->io),
+               log_quoted(io_reason(ingest->io)));
+    result = io_watch_eventfd(ingest->io, WAKEUP_DESCRIPTOR_INGEST,
+                              ingest_tag_make(TAG_WAKEUP, 0));
+    if (result == 0)
+        result = io_watch(ingest->io, LIFELINE_DESCRIPTOR,
+                          ingest_tag_make(TAG_LIFELINE, 0));
+    if (result == 0)
+        result = io_watch(ingest->io, ingest->signal_descriptor,
+                          ingest_tag_make(TAG_SIGNAL, 0));
+    return result;
+}
+
+static int open_segments(struct ingest *ingest)
+{
+    const char *bridge = ingest->options->name;
+    struct segment_name sources = segment_name_of(bridge, "sources");
+    int result = ingest_counters_open(bridge, &ingest->counters_memory,
+                                      &ingest->counters);
+
+    if (result == 0)
+        result = source_table_open(sources.text, &ingest->sources);
+    if (result == 0)
+        result = queue_set_open(
+            bridge, (unsigned)ingest->options->egress_workers, &ingest->queues);
+    if (result)
+        return result;
+    ingest->touched_before = calloc(ingest->queues.layout.queue_count,
+                                    sizeof(*ingest->touched_before));
+    if (!ingest->touched_before)
+        return error_origin(-ENOMEM, "cannot begin");
+    return 0;
+}
+
+int ingest_open(struct ingest *ingest, const struct options *options)
+{
+    int result;
+
+    *ingest = (struct ingest){
+        .options = options,
+        .signal_descriptor = -1,
+        .counters_memory = SHARED_MEMORY_NULL,
+        .record_bytes = 256,
+        .now = clock_monotonic(),
+    };
+    random_seed_from_kernel(&ingest->random);
+    result = open_signals(ingest);
+    if (result == 0)
+        result = open_segments(ingest);
+    if (result == 0)
+        result = ingest_settle_connections(ingest);
+    if (result == 0)
+        result = router_init(&ingest->router, options->partition_key,
+                             &ingest->queues);
+    if (result == 0)
+        result = open_io(ingest);
+    if (result == 0)
+        result = ingest_open_peers(ingest);
+    if (result == 0)
+        result = lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_READY, 0);
+    return result < 0 ? result : 0;
+}
+
+void ingest_close(struct ingest *ingest)
+{
+    for (size_t i = 0; i < ingest->nsqd_count; i++) {
+        nsqd_deinit(ingest->nsqds[i]);
+        free(ingest->nsqds[i]);
+    }
+    ingest_close_peers(ingest);
+    io_free(ingest->io);
+    if (ingest->signal_descriptor >= 0)
+        (void)close(ingest->signal_descriptor);
+    queue_set_close(&ingest->queues);
+    source_table_close(&ingest->sources);
+    shared_memory_close(&ingest->counters_memory);
+    free(ingest->touched_before);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * ingest_finish - the way back: FIN what egress decided, TOUCH what waits.
+ *
+ * A message is FINed only by the connection that brought it; nsqd refuses it
+ * from any other. When that connection is gone, nsqd delivers the message
+ * again after its msg_timeout.
+ *
+ * TOUCH goes in rounds, so that no deadline is kept per message: each round,
+ * a quarter of the smallest msg_timeout long, touches everything that was in a
+ * queue when the round before began. A record is touched first at an age of
+ * one to two rounds and then every round, so that one lost TOUCH does no harm.
+ */
+
+#include "ingest/ingest.h"
+
+#include <errno.h>
+
+#include "common/error.h"
+
+/*
+ * The longest delay that nsqd grants by default (--max-req-timeout, one hour);
+ * it cuts what is longer.
+ */
+#define REFUSED_DELAY_MS 3600000
+
+/* A refused message says so at most once a second. */
+#define REFUSED_LOG_NS NS_PER_SECOND
+
+static struct nsqd *nsqd_of(const struct ingest *ingest,
+                            const struct record_header *record)
+{
+    struct nsqd *nsqd;
+
+    if (record->source >= SOURCES_MOST)
+        return NULL;
+    nsqd = ingest->by_source[record->source];
+    if (!nsqd || !nsqd_can_finish(nsqd, record->incarnation))
+        return NULL;
+    return nsqd;
+}
+
+static struct nsq_message_id id_of(const struct record_header *record)
+{
+    struct nsq_message_id id;
+
+    static_assert(sizeof(id.text) == sizeof(record->message_id), "16 bytes");
+    memcpy(id.text, record->message_id, sizeof(id.text));
+    return id;
+}
+
+/*
+ * A message that the stream can never take: by default it goes back to nsqd
+ * with the longest delay, so that it is not lost and somebody can look at it.
+ */
+void ingest_refuse(struct ingest *ingest, struct nsqd *nsqd,
+                   const struct nsq_message_id *id, const char *why)
+{
+    bool is_dropped = strcmp(ingest->options->on_refused, "drop") == 0;
+    uint64_t kept_back;
+
+    counter_add(&ingest->counters->messages_refused, 1);
+    if (is_dropped)
+        (void)nsq_connection_finish(&nsqd->connection, id);
+    else
+        (void)nsq_connection_requeue(&nsqd->connection, id, REFUSED_DELAY_MS);
+    if (!log_limit_allows(&ingest->refused_limit, ingest->now, REFUSED_LOG_NS,
+                          &kept_back))
+        return;
+    log_warning("message_refused",
+                "message_id=%.16s nsqd=%s why=%s then=%s repeated=%llu",
+                (const char *)id->text, nsqd->name, log_quoted(why),
+                is_dropped ? "dropped" : "requeued",
+                (unsigned long long)kept_back);
+}
+
+static const char *verdict_text(uint8_t verdict)
+{
+    if (verdict == VERDICT_REFUSED_TOO_LARGE)
+        return "too large for the stream";
+    return "refused by Kinesis for good";
+}
+
+static void finish_record(struct ingest *ingest,
+                          const struct record_header *record)
+{
+    struct nsq_message_id id = id_of(record);
+    struct nsqd *nsqd = nsqd_of(ingest, record);
+
+    if (!nsqd) {
+        counter_add(&ingest->counters->messages_unfinished, 1);
+        return;
+    }
+    if (record->verdict != VERDICT_DELIVERED) {
+        ingest_refuse(ingest, nsqd, &id, verdict_text(record->verdict));
+        return;
+    }
+    if (nsq_connection_finish(&nsqd->connection, &id))
+        counter_add(&ingest->counters->messages_unfinished, 1);
+    else
+        counter_add(&ingest->counters->messages_finished, 1);
+}
+
+static bool is_decided(const struct record_header *record)
+{
+    return record->verdict == VERDICT_DELIVERED ||
+           record->verdict == VERDICT_REFUSED_TOO_LARGE ||
+           record->verdict == VERDICT_REFUSED_BY_KINESIS;
+}
+
+static int complain_about_queue(struct ingest *ingest, size_t index)
+{
+    counter_add(&ingest->counters->records_corrupt, 1);
+    return error_sentence(-EUCLEAN,
+                          "queue %zu of %s is damaged: a record or position "
+                          "in it cannot be true",
+                          index, ingest->options->name);
+}
+
+int ingest_finish(struct ingest *ingest)
+{
+    int finished = 0;
+
+    for (size_t i = 0; i < ingest->queues.layout.queue_count; i++) {
+        struct queue_producer *producer = &ingest->queues.producers[i];
+        struct record_header *record;
+        int result;
+
+        while ((result = queue_decided(producer, &record)) == 0) {
+            /* Released without a verdict: nobody may FIN that. */
+            if (!is_decided(record))
+                return complain_about_queue(ingest, i);
+            finish_record(ingest, record);
+            finished++;
+        }
+        if (result == QUEUE_CORRUPT)
+            return complain_about_queue(ingest, i);
+        queue_finish(producer);
+    }
+    ingest->needs_ready |= finished > 0;
+    return finished;
+}
+
+/* A quarter of the smallest msg_timeout of all that are connected. */
+static int64_t round_length(const struct ingest *ingest)
+{
+    int64_t least_ms = INT32_MAX;
+
+    for (size_t i = 0; i < ingest->nsqd_count; i++) {
+        const struct nsqd *nsqd = ingest->nsqds[i];
+
+        if (nsqd->stream && nsqd_can_finish(nsqd, nsqd->incarnation) &&
+            nsqd->connection.terms.msg_timeout_ms < least_ms)
+            least_ms = nsqd->connection.terms.msg_timeout_ms;
+    }
+    return least_ms * NS_PER_MS / 4;
+}
+
+static int touch_queue(struct ingest *ingest, size_t index)
+{
+    struct queue_producer *producer = &ingest->queues.producers[index];
+    uint64_t position = queue_oldest(producer);
+    struct record_header *record;
+    int touched = 0;
+
+    while (position < ingest->touched_before[index] &&
+           queue_walk(producer, &position, &record) == 0) {
+        struct nsq_message_id id = id_of(record);
+        struct nsqd *nsqd = nsqd_of(ingest, record);
+
+        if (nsqd && nsq_connection_touch(&nsqd->connection, &id) == 0)
+            touched++;
+    }
+    ingest->touched_before[index] = producer->committed;
+    return touched;
+}
+
+int ingest_touch(struct ingest *ingest)
+{
+    int touched = 0;
+
+    if (!monotonic_reached(ingest->touch_due, ingest->now))
+        return 0;
+    ingest->touch_due = monotonic_after(ingest->now, round_length(ingest));
+    for (size_t i = 0; i < ingest->queues.layout.queue_count; i++)
+        touched += touch_queue(ingest, i);
+    counter_add(&ingest->counters->messages_touched, (uint64_t)touched);
+    return touched;
+}

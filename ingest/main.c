@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * nsq_to_kinesis-ingest - reads nsqd and fills the queues. Started by the
+ * supervisor.
+ */
+
+#include <stdio.h>
+
+#include "common/error.h"
+#include "common/lifeline.h"
+#include "common/process_exit.h"
+#include "ingest/ingest.h"
+
+/* Returns an exit status. */
+static int run(const struct options *options)
+{
+    static struct ingest ingest; /* large, and one */
+    int result = ingest_open(&ingest, options);
+
+    if (result == 0) {
+        log_info("ready", "queues=%zu nsqd=%zu",
+                 ingest.queues.layout.queue_count, ingest.nsqd_count);
+        result = ingest_run(&ingest);
+    }
+    if (result)
+        log_fatal("stopping", "why=%s", log_quoted(error_take(result)));
+    else
+        log_notice("stopped", "finished=%llu",
+                   (unsigned long long)ingest.counters->messages_finished);
+    ingest_close(&ingest);
+    return result ? PROCESS_EXIT_TRY_AGAIN : PROCESS_EXIT_STOPPED;
+}
+
+int main(int argc, char *argv[])
+{
+    static struct options options;
+    int result;
+
+    options_init(&options);
+    result = options_parse(&options, argc, argv);
+    if (result == 0 && options.version) {
+        (void)printf("nsq_to_kinesis-ingest " N2K_VERSION "\n");
+        return PROCESS_EXIT_STOPPED;
+    }
+    if (result == 0)
+        result = options_check(&options);
+    if (result) {
+        (void)fprintf(stderr, "nsq_to_kinesis-ingest: %s\n", options.complaint);
+        return result == OPTIONS_RANGE ? PROCESS_EXIT_CONFIGURATION
+                                       : PROCESS_EXIT_USAGE;
+    }
+    log_open("ingest", log_level_named(options.log_level),
+             log_format_named(options.log_format));
+    result = lifeline_adopt(1 + (unsigned)options.egress_workers);
+    if (result) {
+        log_fatal("stopping", "why=%s", log_quoted(error_take(result)));
+        return PROCESS_EXIT_USAGE;
+    }
+    return run(&options);
+}
