@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "egress/request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/error.h"
+
+int request_init(struct request *request, unsigned slot, size_t size_most)
+{
+    *request = (struct request){ .slot = slot, .size_most = size_most };
+    request->capacity = put_records_capacity(PUT_RECORDS_JSON, size_most);
+    request->memory = malloc(request->capacity);
+    request->entries =
+        calloc(KINESIS_RECORDS_PER_REQUEST_MOST, sizeof(*request->entries));
+    if (!request->memory || !request->entries) {
+        request_deinit(request);
+        return error_origin(-ENOMEM, "no memory for a request of %zu bytes",
+                            size_most);
+    }
+    return 0;
+}
+
+void request_deinit(struct request *request)
+{
+    free(request->memory);
+    free(request->entries);
+    *request = (struct request){ 0 };
+}
+
+void request_open(struct request *request, enum put_records_format format,
+                  const struct request_surroundings *surroundings)
+{
+    assert(!request->is_sent);
+    request->format = format;
+    request->entry_count = 0;
+    request->record_count = 0;
+    request->refused_count = 0;
+    request->has_alone = false;
+    put_records_open(&request->writer, format, surroundings->stream,
+                     bytes_writer_on(request->memory, request->capacity),
+                     request->size_most);
+}
+
+static struct bytes format_tag(const struct queue_sender *sender,
+                               const struct request_surroundings *surroundings,
+                               char tag[REQUEST_TAG_MOST])
+{
+    int length = snprintf(tag, REQUEST_TAG_MOST, "b1.%08x.%llx.%llx",
+                          surroundings->instance,
+                          (unsigned long long)sender->batch.epoch,
+                          (unsigned long long)sender->batch.number);
+
+    return bytes_of(tag, (size_t)length);
+}
+
+/*
+ * A lone record goes under its own key, which leads it to its shard; an
+ * aggregate goes under the tag, and the hash key of its first record leads it.
+ */
+static int add_entry(struct request *request, const struct queue_sender *sender,
+                     const struct sender_part *part,
+                     const struct request_surroundings *surroundings)
+{
+    const struct batch_encoding *encoding = &part->encoding;
+    char tag[REQUEST_TAG_MOST];
+    struct put_records_entry entry = {
+        .payload = encoding->payload,
+        .partition_key = encoding->partition_key,
+    };
+
+    if (encoding->is_aggregate) {
+        entry.partition_key = format_tag(sender, surroundings, tag);
+        entry.explicit_hash_key = &encoding->hash_key;
+    }
+    return put_records_add(&request->writer, &entry);
+}
+
+static void remember(struct request *request, struct queue_sender *sender,
+                     const struct sender_part *part)
+{
+    struct request_entry *entry = &request->entries[request->entry_count++];
+
+    entry->sender = sender;
+    entry->part = part->part;
+    entry->record_count = part->encoding.record_count;
+    entry->payload_length = part->encoding.payload.length;
+    (void)snprintf(entry->shard_id, sizeof(entry->shard_id), "%s",
+                   part->shard->shard_id);
+    request->record_count += entry->record_count;
+    queue_sender_on_sent(sender);
+}
+
+/*
+ * Add one part. A key that PutRecords does not take leads its record nowhere;
+ * ingest makes none, so it is refused like any other record that cannot be.
+ */
+static int add_part(struct request *request, struct queue_sender *sender,
+                    const struct sender_part *part,
+                    const struct request_surroundings *surroundings)
+{
+    int result = add_entry(request, sender, part, surroundings);
+
+    if (result == PUT_RECORDS_FULL)
+        return REQUEST_FULL;
+    if (result == PUT_RECORDS_KEY_REFUSED) {
+        request->refused_count += queue_sender_refuse_part(sender, &part->part);
+        return 0;
+    }
+    remember(request, sender, part);
+    return 0;
+}
+
+int request_add(struct request *request, struct queue_sender *sender,
+                const struct request_surroundings *surroundings)
+{
+    struct sender_part part = { .is_begun = false };
+    size_t before = request->entry_count;
+    int result = 0;
+
+    while (request->entry_count < KINESIS_RECORDS_PER_REQUEST_MOST) {
+        int next =
+            queue_sender_next_part(sender, &surroundings->encoder,
+                                   surroundings->map, surroundings->now, &part);
+
+        if (next == SENDER_FENCED)
+            return REQUEST_FENCED;
+        if (next == SENDER_BROKEN)
+            return REQUEST_BROKEN;
+        if (next == SENDER_NOTHING)
+            break;
+        result = add_part(request, sender, &part, surroundings);
+        if (result)
+            break;
+    }
+    request->refused_count += part.refused_count;
+    if (result == 0 && request->entry_count == before)
+        return REQUEST_NOTHING;
+    return result;
+}
