@@ -25,6 +25,8 @@ int simulator_bench_init(struct simulator_bench *bench,
 
 void simulator_bench_deinit(struct simulator_bench *bench)
 {
+    while (bench->connections)
+        simulator_connection_free(bench->connections, bench);
     for (size_t i = 0; i < bench->spare_count; i++)
         free(bench->spares[i].memory);
     EVP_MD_free(bench->sha256);
@@ -71,7 +73,9 @@ static void give_body_back(struct simulator_connection *connection,
 
 /* --- Bytes in and out */
 
-struct simulator_connection *simulator_connection_new(int descriptor, SSL *ssl)
+struct simulator_connection *
+simulator_connection_new(struct simulator_bench *bench, int descriptor,
+                         SSL *ssl)
 {
     struct simulator_connection *connection = calloc(1, sizeof(*connection));
 
@@ -85,6 +89,11 @@ struct simulator_connection *simulator_connection_new(int descriptor, SSL *ssl)
     connection->descriptor = descriptor;
     connection->ssl = ssl;
     connection->wants = EPOLLIN;
+    connection->next = bench->connections;
+    connection->link = &bench->connections;
+    if (connection->next)
+        connection->next->link = &connection->next;
+    bench->connections = connection;
     return connection;
 }
 
@@ -95,6 +104,9 @@ void simulator_connection_free(struct simulator_connection *connection,
         connection->state == SIMULATOR_WRITING)
         simulator_on_reply(bench->simulator, &connection->exchange,
                            clock_monotonic(), true);
+    *connection->link = connection->next;
+    if (connection->next)
+        connection->next->link = connection->link;
     give_body_back(connection, bench);
     simulator_reply_deinit(&connection->reply);
     EVP_MD_CTX_free(connection->digest);

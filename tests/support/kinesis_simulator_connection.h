@@ -33,10 +33,13 @@ struct simulator_bench {
         size_t capacity;
     } spares[SIMULATOR_SPARE_BODIES]; /* body memory to use again, hot last */
     size_t spare_count;
+    struct simulator_connection *connections; /* all of them */
 };
 
 int simulator_bench_init(struct simulator_bench *bench,
                          struct simulator *simulator);
+
+/* Closes all connections too. */
 void simulator_bench_deinit(struct simulator_bench *bench);
 
 enum simulator_connection_state {
@@ -54,6 +57,8 @@ struct simulator_connection {
     struct monotonic deadline; /* while WAITING: when the reply may leave */
     struct simulator_connection *earlier; /* in the server's list of these */
     struct simulator_connection *later;
+    struct simulator_connection *next;     /* in the list of all connections */
+    struct simulator_connection **link;    /* what points at this one there */
     struct simulator_http_request request; /* points into head */
     uint8_t *body;
     size_t body_capacity;
@@ -73,7 +78,9 @@ enum simulator_connection_condition {
 };
 
 /* Takes the descriptor and `ssl`; NULL, both still the caller's, if no memory. */
-struct simulator_connection *simulator_connection_new(int descriptor, SSL *ssl);
+struct simulator_connection *
+simulator_connection_new(struct simulator_bench *bench, int descriptor,
+                         SSL *ssl);
 
 /* Drops a reply that did not leave, and closes. */
 void simulator_connection_free(struct simulator_connection *connection,

@@ -167,7 +167,7 @@ static void accept_one(struct server *server, int descriptor, bool is_tls)
     if (is_tls)
         ssl = new_tls(server, descriptor);
     if (!is_tls || ssl)
-        connection = simulator_connection_new(descriptor, ssl);
+        connection = simulator_connection_new(&server->bench, descriptor, ssl);
     if (!connection) {
         SSL_free(ssl);
         close(descriptor);
@@ -273,6 +273,17 @@ static int server_open(struct server *server,
     return fflush(stdout) ? failed("cannot print") : 0;
 }
 
+static void server_close(struct server *server)
+{
+    const int descriptors[] = { server->epoll, server->signals, server->timer,
+                                server->http, server->https };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(descriptors); i++)
+        if (descriptors[i] >= 0)
+            close(descriptors[i]);
+    SSL_CTX_free(server->tls);
+}
+
 static void dispatch(struct server *server, const struct epoll_event *ready)
 {
     if (ready->data.ptr == &server->signals)
@@ -306,7 +317,9 @@ static void turn(struct server *server, const struct epoll_event *ready,
 int simulator_serve(struct simulator *simulator,
                     const struct simulator_ports *ports)
 {
-    struct server server = { .http = -1, .https = -1 };
+    struct server server = {
+        .epoll = -1, .signals = -1, .timer = -1, .http = -1, .https = -1
+    };
     struct epoll_event ready[READY_MOST];
     int result = simulator_bench_init(&server.bench, simulator);
 
@@ -319,14 +332,7 @@ int simulator_serve(struct simulator *simulator,
             result = failed("cannot wait");
         turn(&server, ready, count);
     }
-    /* Open connections and descriptors end with the process. */
-    while (server.first) {
-        struct simulator_connection *connection = server.first;
-
-        remove_waiting(&server, connection);
-        simulator_connection_free(connection, &server.bench);
-    }
-    SSL_CTX_free(server.tls);
     simulator_bench_deinit(&server.bench);
+    server_close(&server);
     return result;
 }
