@@ -26,7 +26,7 @@
 #include "tests/support/kinesis_simulator_stream.h"
 
 /* 10 MiB in base64, 500 keys of 1 KiB and room for the names around them. */
-#define SIMULATOR_BODY_MOST (32 * 1024 * 1024)
+#define SIMULATOR_BODY_MOST (UINT64_C(32) * 1024 * 1024)
 
 struct simulator_settings {
     bool verifies;            /* signatures */

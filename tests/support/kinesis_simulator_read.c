@@ -523,7 +523,7 @@ int simulator_get_records(struct simulator *simulator,
     struct simulator_reply *reply = exchange->reply;
     const struct simulator_shard *shard;
     double most = READ_RECORDS;
-    struct place place;
+    struct place place = { .before = 0 };
     uint64_t end;
 
     if (read_iterator(simulator, exchange,

@@ -308,7 +308,7 @@ START_TEST(key_has_256_characters_at_most_not_bytes)
     char key[2 * 257 + 1];
 
     for (int i = 0; i < 257; i++)
-        memcpy(key + 2 * i, "\xc3\xa9", 2);
+        memcpy(key + (size_t)2 * i, "\xc3\xa9", 2);
     fill_put(1);
     put.entries[0].key = bytes_of(key, 2 * 256);
     ck_assert_int_eq(check(1048576, &refusal), 0);
