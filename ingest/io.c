@@ -32,7 +32,7 @@
  * belongs to a stream in the same line as it closes the stream.
  */
 
-#define BUFFER_SIZE_DEFAULT  (64 * 1024)
+#define BUFFER_SIZE_DEFAULT  ((size_t)64 * 1024)
 #define BUFFER_COUNT_DEFAULT 16
 #define BUFFER_COUNT_MOST    32768 /* of a ring of buffers, io_uring_register(2) */
 #define STREAM_MOST_DEFAULT  1024
@@ -130,6 +130,16 @@ void io_deliver_failure(struct io_stream *stream, int error)
     completion->error = error;
     stream->state = IO_ENDED;
     stream->unsent = bytes_of(NULL, 0);
+}
+
+void io_deliver_connected(struct io_stream *stream, int error)
+{
+    if (error) {
+        io_deliver_failure(stream, error);
+        return;
+    }
+    stream->state = IO_OPEN;
+    io_deliver(stream, IO_CONNECTED);
 }
 
 void io_deliver_sent(struct io_stream *stream, size_t count)

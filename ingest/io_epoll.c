@@ -74,16 +74,6 @@ static int add(const struct epoll_set *set, struct io_stream *stream,
     return 0;
 }
 
-static void connected(struct io_stream *stream, int error)
-{
-    if (error) {
-        io_deliver_failure(stream, error);
-        return;
-    }
-    stream->state = IO_OPEN;
-    io_deliver(stream, IO_CONNECTED);
-}
-
 static enum settled begin_connect(struct epoll_set *set,
                                   struct io_stream *stream)
 {
@@ -96,7 +86,7 @@ static enum settled begin_connect(struct epoll_set *set,
     if (!error)
         error = add(set, stream, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
     if (error)
-        connected(stream, error);
+        io_deliver_connected(stream, error);
     return SETTLED;
 }
 
@@ -114,7 +104,7 @@ static enum settled settle_connect(struct epoll_set *set,
         return SETTLED;
     if (getsockopt(stream->descriptor, SOL_SOCKET, SO_ERROR, &error, &length))
         error = errno;
-    connected(stream, -error);
+    io_deliver_connected(stream, -error);
     return stream->state == IO_OPEN ? GO_ON : SETTLED;
 }
 
@@ -283,7 +273,7 @@ static int sleep_until_ready(struct epoll_set *set, struct epoll_event *ready,
 static int epoll_wait_turn(struct io *io, int64_t timeout_ns)
 {
     struct epoll_set *set = io->kernel;
-    struct epoll_event ready[READY_AT_ONCE];
+    struct epoll_event ready[READY_AT_ONCE] = { 0 };
     bool can_go_on = settle_all(io);
     size_t room = io_room(io);
     int count;

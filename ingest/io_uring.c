@@ -34,9 +34,8 @@
  * of those that are due, and is asked for only while there are buffers. Its
  * first receive is then a single one: a multishot of the first in the list
  * would eat the buffers of all the others, turn after turn. So a pool of four
- * serves hundreds of streams.
- * Two receives at once on one socket could complete in either order, hence
- * nothing is asked for before the former one has ended.
+ * serves hundreds of streams. Two receives at once on one socket could complete
+ * in either order: nothing is asked for before the former one has ended.
  *
  * user_data is generation, slot, operation. A slot is used again only when the
  * kernel has said of each of its operations that it ended, so a completion of
@@ -58,28 +57,13 @@
  * peek fetches it.
  */
 
-/* In <linux/io_uring.h> of Linux 5.18 and 6.0; older headers lack them. */
-#ifndef IORING_SETUP_SUBMIT_ALL
-#define IORING_SETUP_SUBMIT_ALL (1U << 7)
-#endif
-#ifndef IORING_SETUP_COOP_TASKRUN
-#define IORING_SETUP_COOP_TASKRUN (1U << 8)
-#endif
-#ifndef IORING_SETUP_SINGLE_ISSUER
-#define IORING_SETUP_SINGLE_ISSUER (1U << 12)
-#endif
-#ifndef IORING_SETUP_DEFER_TASKRUN
-#define IORING_SETUP_DEFER_TASKRUN (1U << 13)
-#endif
-
-#define COMPLETIONS_LEAST (2 * SUBMISSIONS) /* the kernel asks for more */
-#define SUBMISSIONS       256 /* more than that leave in a second call */
-#define BUFFER_GROUP      0
-#define PEEK_AT_ONCE      64
-#define SLOT_SHIFT        8
-#define SLOT_MASK         0xffffffU
-#define SEND_MOST         (1U << 30) /* bytes: a length is 32 bits here */
-#define NEEDED_FEATURES   (IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP)
+#define SUBMISSIONS     256 /* more than that leave in a second call */
+#define BUFFER_GROUP    0
+#define PEEK_AT_ONCE    64
+#define SLOT_SHIFT      8
+#define SLOT_MASK       0xffffffU
+#define SEND_MOST       (1U << 30) /* bytes: a length is 32 bits here */
+#define NEEDED_FEATURES (IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP)
 
 /* Operations: bits of stream->asked, and the lowest byte of user_data. */
 enum {
@@ -166,48 +150,43 @@ static struct io_uring_sqe *take_sqe(struct uring *uring)
     return sqe;
 }
 
-static void asked(struct io_stream *stream, struct io_uring_sqe *sqe,
-                  unsigned operation)
-{
-    io_uring_sqe_set_data64(sqe, name_of(stream, operation));
-    stream->asked |= operation;
-}
+typedef void prepare_function(struct io_uring_sqe *sqe,
+                              struct io_stream *stream);
 
-/* Each of these returns false, and changes nothing, if the queue is full. */
-
-static bool ask_connect(struct uring *uring, struct io_stream *stream)
+/* Begin an operation. Returns false, and changes nothing, without room. */
+static bool ask(struct io_stream *stream, unsigned operation,
+                prepare_function *prepare)
 {
-    struct io_uring_sqe *sqe = take_sqe(uring);
+    struct io_uring_sqe *sqe = take_sqe(stream->io->kernel);
 
     if (!sqe)
         return false;
+    prepare(sqe, stream);
+    io_uring_sqe_set_data64(sqe, name_of(stream, operation));
+    stream->asked |= operation;
+    return true;
+}
+
+static void prepare_connect(struct io_uring_sqe *sqe, struct io_stream *stream)
+{
     io_uring_prep_connect(sqe, stream->descriptor, &stream->to.any,
                           stream->to.length);
-    asked(stream, sqe, ASKED_CONNECT);
-    return true;
 }
 
 /* MSG_WAITALL: the kernel completes a short send by itself. */
-static bool ask_send(struct uring *uring, struct io_stream *stream)
+static void prepare_send(struct io_uring_sqe *sqe, struct io_stream *stream)
 {
-    struct io_uring_sqe *sqe = take_sqe(uring);
     size_t length = stream->unsent.length;
 
-    if (!sqe)
-        return false;
     io_uring_prep_send(sqe, stream->descriptor, stream->unsent.data,
                        length < SEND_MOST ? length : SEND_MOST,
                        MSG_NOSIGNAL | MSG_WAITALL);
-    asked(stream, sqe, ASKED_SEND);
-    return true;
 }
 
-static bool ask_receive(struct uring *uring, struct io_stream *stream)
+static void prepare_receive(struct io_uring_sqe *sqe, struct io_stream *stream)
 {
-    struct io_uring_sqe *sqe = take_sqe(uring);
+    const struct uring *uring = stream->io->kernel;
 
-    if (!sqe)
-        return false;
     stream->asked &= ~(CANCELLED_RECEIVE | ASKED_MULTISHOT);
     if (uring->is_single_shot || stream->is_starved) {
         io_uring_prep_recv(sqe, stream->descriptor, NULL,
@@ -218,27 +197,19 @@ static bool ask_receive(struct uring *uring, struct io_stream *stream)
     }
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = BUFFER_GROUP;
-    asked(stream, sqe, ASKED_RECEIVE);
     stream->is_starved = false;
-    return true;
 }
 
 /*
  * A poll looks before it sleeps. Asked for at each wait, it reports a
  * descriptor that was not read empty again; a multishot poll reports once.
  */
-static bool ask_poll(struct uring *uring, struct io_stream *stream)
+static void prepare_poll(struct io_uring_sqe *sqe, struct io_stream *stream)
 {
-    struct io_uring_sqe *sqe = take_sqe(uring);
-
-    if (!sqe)
-        return false;
     if (stream->role == IO_ROLE_EVENTFD)
         io_uring_prep_poll_multishot(sqe, stream->descriptor, POLLIN);
     else
         io_uring_prep_poll_add(sqe, stream->descriptor, POLLIN);
-    asked(stream, sqe, ASKED_POLL);
-    return true;
 }
 
 /*
@@ -246,32 +217,22 @@ static bool ask_poll(struct uring *uring, struct io_stream *stream)
  * a watch is cancelled by name; a socket is still ours, and one request finds
  * all operations on it.
  */
-static bool ask_cancel_all(struct uring *uring, struct io_stream *stream)
+static void prepare_cancel_all(struct io_uring_sqe *sqe,
+                               struct io_stream *stream)
 {
-    struct io_uring_sqe *sqe = take_sqe(uring);
-
-    if (!sqe)
-        return false;
     if (stream->role == IO_ROLE_STREAM)
         io_uring_prep_cancel_fd(sqe, stream->descriptor,
                                 IORING_ASYNC_CANCEL_ALL);
     else
         io_uring_prep_cancel64(sqe, name_of(stream, ASKED_POLL), 0);
-    asked(stream, sqe, ASKED_CANCEL);
     stream->asked |= CANCELLED_ALL;
-    return true;
 }
 
-static bool ask_cancel_receive(struct uring *uring, struct io_stream *stream)
+static void prepare_cancel_receive(struct io_uring_sqe *sqe,
+                                   struct io_stream *stream)
 {
-    struct io_uring_sqe *sqe = take_sqe(uring);
-
-    if (!sqe)
-        return false;
     io_uring_prep_cancel64(sqe, name_of(stream, ASKED_RECEIVE), 0);
-    asked(stream, sqe, ASKED_CANCEL);
     stream->asked |= CANCELLED_RECEIVE;
-    return true;
 }
 
 static bool settle_receive(struct uring *uring, struct io_stream *stream)
@@ -282,7 +243,7 @@ static bool settle_receive(struct uring *uring, struct io_stream *stream)
         bool is_needed = (stream->asked & ASKED_RECEIVE) &&
                          !(stream->asked & (ASKED_CANCEL | CANCELLED_RECEIVE));
 
-        return !is_needed || ask_cancel_receive(uring, stream);
+        return !is_needed || ask(stream, ASKED_CANCEL, prepare_cancel_receive);
     }
     if (stream->asked & ASKED_RECEIVE) {
         if (!(stream->asked & ASKED_CANCEL))
@@ -294,10 +255,10 @@ static bool settle_receive(struct uring *uring, struct io_stream *stream)
         return false;
     }
     uring->allowance -= stream->is_starved;
-    return ask_receive(uring, stream);
+    return ask(stream, ASKED_RECEIVE, prepare_receive);
 }
 
-static bool settle_closing(struct uring *uring, struct io_stream *stream)
+static bool settle_closing(struct io_stream *stream)
 {
     if (!(stream->asked & ASKED_OPERATION)) {
         io_forget(stream);
@@ -305,7 +266,7 @@ static bool settle_closing(struct uring *uring, struct io_stream *stream)
     }
     if (stream->asked & (ASKED_CANCEL | CANCELLED_ALL))
         return true; /* its completions bring it back here */
-    return ask_cancel_all(uring, stream);
+    return ask(stream, ASKED_CANCEL, prepare_cancel_all);
 }
 
 /* Ask for what is wanted and not asked for; false if it must stay due. */
@@ -315,15 +276,17 @@ static bool settle(struct uring *uring, struct io_stream *stream)
 
     switch (stream->state) {
     case IO_CONNECTING:
-        return (stream->asked & ASKED_CONNECT) || ask_connect(uring, stream);
+        return (stream->asked & ASKED_CONNECT) ||
+               ask(stream, ASKED_CONNECT, prepare_connect);
     case IO_OPEN:
         if (stream->role != IO_ROLE_STREAM)
-            return (stream->asked & ASKED_POLL) || ask_poll(uring, stream);
-        if (may_send && !ask_send(uring, stream))
+            return (stream->asked & ASKED_POLL) ||
+                   ask(stream, ASKED_POLL, prepare_poll);
+        if (may_send && !ask(stream, ASKED_SEND, prepare_send))
             return false;
         return settle_receive(uring, stream);
     case IO_CLOSING:
-        return settle_closing(uring, stream);
+        return settle_closing(stream);
     case IO_FREE:
     case IO_ENDED:
         break;
@@ -385,42 +348,23 @@ static void on_sent(struct io_stream *stream, int result)
         io_deliver_failure(stream, result);
 }
 
-static void on_connected(struct io_stream *stream, int result)
-{
-    if (result < 0) {
-        io_deliver_failure(stream, result);
-        return;
-    }
-    stream->state = IO_OPEN;
-    io_deliver(stream, IO_CONNECTED);
-}
-
-static void on_readable(struct io_stream *stream, int result)
-{
-    /* A descriptor that cannot be polled is reported: reading tells why. */
-    if (result != -ECANCELED)
-        io_deliver(stream, IO_READABLE);
-}
-
-/* What an operation of a stream that is still wanted has come to. */
+/*
+ * What an operation of a stream that is still wanted has come to. Returns true
+ * if the buffer went to the caller. What was cancelled speaks for itself. A
+ * descriptor that cannot be polled counts as readable: reading tells why.
+ */
 static bool on_completion(struct io_stream *stream, unsigned operation,
                           int result, int buffer)
 {
-    switch (operation) {
-    case ASKED_CONNECT:
-        on_connected(stream, result);
-        return false;
-    case ASKED_SEND:
-        on_sent(stream, result);
-        return false;
-    case ASKED_RECEIVE:
+    if (operation == ASKED_RECEIVE)
         return on_received(stream, result, buffer);
-    case ASKED_POLL:
-        on_readable(stream, result);
-        return false;
-    default:
-        return false; /* a cancellation: what it cancelled speaks for itself */
-    }
+    if (operation == ASKED_SEND)
+        on_sent(stream, result);
+    else if (operation == ASKED_CONNECT)
+        io_deliver_connected(stream, result);
+    else if (operation == ASKED_POLL && result != -ECANCELED)
+        io_deliver(stream, IO_READABLE);
+    return false;
 }
 
 static int buffer_of(const struct io *io, const struct io_uring_cqe *cqe)
@@ -490,6 +434,17 @@ static int enter(struct uring *uring, int64_t timeout_ns)
     return 0;
 }
 
+/*
+ * Besides time-out and signal: EBUSY means that the completion queue overflows
+ * and must be taken from first, EAGAIN that there was no memory for a request,
+ * which is still in the queue.
+ */
+static bool is_for_a_moment(int result)
+{
+    return result == -ETIME || result == -EINTR || result == -EBUSY ||
+           result == -EAGAIN;
+}
+
 static int uring_wait(struct io *io, int64_t timeout_ns)
 {
     struct uring *uring = io->kernel;
@@ -501,17 +456,8 @@ static int uring_wait(struct io *io, int64_t timeout_ns)
     if (io->due_count > 0 && io_buffers_left(io) > 0)
         timeout_ns = 0;
     result = enter(uring, timeout_ns);
-    switch (result) {
-    case -ETIME:
-    case -EINTR:
-    case -EBUSY:  /* the completion queue overflows: take from it first */
-    case -EAGAIN: /* no memory for a request: it is still in the queue */
-        result = 0;
-        break;
-    default:
-        if (result < 0)
-            return error_origin(result, "io_uring_enter");
-    }
+    if (result < 0 && !is_for_a_moment(result))
+        return error_origin(result, "io_uring_enter");
     take_completions(io);
     return 0;
 }
@@ -556,19 +502,17 @@ static int refuse(struct io *io, int result, const char *call)
 
 static int set_up_ring(struct io *io, struct uring *uring)
 {
-    unsigned completions =
-        2 * (unsigned)(io->settings.buffer_count + io->settings.stream_most);
+    size_t operations =
+        SUBMISSIONS + io->settings.buffer_count + io->settings.stream_most;
     int result = -EINVAL;
 
-    if (completions < COMPLETIONS_LEAST)
-        completions = COMPLETIONS_LEAST;
     uring->is_single_shot = io->settings.is_basic;
     for (size_t i = io->settings.is_basic ? 1 : 0;
          result == -EINVAL && i < ARRAY_LENGTH(ring_modes); i++) {
         struct io_uring_params parameters = {
             .flags =
                 ring_modes[i].flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-            .cq_entries = completions,
+            .cq_entries = 2 * (uint32_t)operations,
         };
 
         result =

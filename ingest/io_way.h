@@ -129,6 +129,9 @@ void io_deliver_received(struct io_stream *stream, uint16_t buffer,
 /* The last completion of a stream: IO_CONNECT_FAILED or IO_FAILED. */
 void io_deliver_failure(struct io_stream *stream, int error);
 
+/* How a connect ended: 0 or a negative errno. */
+void io_deliver_connected(struct io_stream *stream, int error);
+
 /* Account for `count` bytes sent; IO_SENT if they were the last. */
 void io_deliver_sent(struct io_stream *stream, size_t count);
 
