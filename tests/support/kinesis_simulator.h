@@ -82,7 +82,7 @@ struct simulator_exchange {
     size_t body_length;
     const uint8_t *body_digest; /* SHA-256 */
     struct monotonic now;
-    struct wall_time wall;
+    struct wall_time wall; /* the service's, clock_offset_ns included */
     uint64_t id;
     const char *operation; /* from here on filled by simulator_answer() */
     enum simulator_protocol protocol;

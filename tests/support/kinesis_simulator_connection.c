@@ -205,6 +205,15 @@ static void begin_reply(struct simulator_connection *connection)
     }
 }
 
+/* What the service believes the time is: for its Date, and for signatures. */
+static struct wall_time service_time(const struct simulator_bench *bench)
+{
+    struct wall_time time = clock_wall_time();
+
+    time.ns += bench->simulator->settings.clock_offset_ns;
+    return time;
+}
+
 /* An answer to what is no request; the connection ends with it. */
 static void refuse_head(struct simulator_connection *connection,
                         struct simulator_bench *bench, int status)
@@ -213,7 +222,7 @@ static void refuse_head(struct simulator_connection *connection,
     connection->request.keep_alive = false;
     connection->exchange = (struct simulator_exchange){
         .now = clock_monotonic(),
-        .wall = clock_wall_time(),
+        .wall = service_time(bench),
         .id = ++bench->request_id,
         .status = status,
         .content_type = "text/plain",
@@ -234,7 +243,7 @@ static int answer(struct simulator_connection *connection,
         .body_length = connection->body_length,
         .body_digest = connection->body_digest,
         .now = clock_monotonic(),
-        .wall = clock_wall_time(),
+        .wall = service_time(bench),
         .id = ++bench->request_id,
         .reply = &connection->reply,
     };

@@ -190,15 +190,13 @@ static int answer_operation(struct simulator *simulator,
 static int answer_service(struct simulator *simulator,
                           struct simulator_exchange *exchange)
 {
-    struct wall_time service_time = { exchange->wall.ns +
-                                      simulator->settings.clock_offset_ns };
     struct bytes target =
         simulator_http_header(exchange->request, "x-amz-target");
     int condition;
 
     if (simulator->settings.verifies &&
         simulator_signature_check(&simulator->verifier, exchange->request,
-                                  exchange->body_digest, service_time,
+                                  exchange->body_digest, exchange->wall,
                                   &exchange->refusal))
         return SIMULATOR_REFUSED;
     if (!bytes_start_with(target, TARGET_PREFIX))
