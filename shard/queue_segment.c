@@ -98,20 +98,24 @@ void queue_segment_close(struct queue_segment *segment)
  * first could show `released` beyond an older `committed`; in this order every
  * later load is at least as new as what bounds it. Only `finished + capacity`
  * can look too small, if ingest finished and wrote meanwhile: `finished` is
- * loaded again to judge that.
+ * loaded again to judge that. By then it may even have passed the `committed`
+ * that was loaded before, which is no damage.
  */
 int queue_snapshot(const struct queue_segment *segment,
                    struct queue_snapshot *snapshot)
 {
     const struct queue_positions *positions = segment->positions;
     struct queue_snapshot now;
+    uint64_t finished;
 
     now.finished = load_acquire(&positions->finished);
     now.released = load_acquire(&positions->released);   /* Q2 */
     now.committed = load_acquire(&positions->committed); /* Q1 */
     if (now.finished > now.released || now.released > now.committed)
         return QUEUE_CORRUPT;
-    if (now.committed - load_acquire(&positions->finished) > segment->capacity)
+    finished = load_acquire(&positions->finished);
+    if (finished < now.committed &&
+        now.committed - finished > segment->capacity)
         return QUEUE_CORRUPT;
     if ((now.finished | now.released | now.committed) % RECORD_ALIGNMENT)
         return QUEUE_CORRUPT;
@@ -140,26 +144,29 @@ static bool message_is_sound(const struct record_header *record)
            record->key_length <= record->length - sizeof(*record);
 }
 
+bool record_is_sound(const struct record_header *record, uint64_t till_end,
+                     uint64_t available)
+{
+    uint64_t space;
+
+    if (record->kind == RECORD_PADDING)
+        return record->length == till_end && till_end <= available;
+    if (till_end < sizeof(*record) || !message_is_sound(record))
+        return false;
+    space = record_space(record->length - sizeof(*record));
+    return space <= till_end && space <= available;
+}
+
 int queue_record_at(const struct queue_segment *segment, uint64_t position,
                     uint64_t end, struct record_header **record)
 {
     uint64_t place = position & (segment->capacity - 1);
     uint64_t till_end = segment->capacity - place;
     struct record_header *found = (void *)(segment->ring + place);
-    uint64_t space;
 
-    if (position % RECORD_ALIGNMENT || position >= end)
+    if (position % RECORD_ALIGNMENT || position >= end ||
+        !record_is_sound(found, till_end, end - position))
         return QUEUE_CORRUPT;
-    if (found->kind == RECORD_PADDING) {
-        if (found->length != till_end || till_end > end - position)
-            return QUEUE_CORRUPT;
-    } else {
-        if (till_end < sizeof(*found) || !message_is_sound(found))
-            return QUEUE_CORRUPT;
-        space = record_space(found->length - sizeof(*found));
-        if (space > till_end || space > end - position)
-            return QUEUE_CORRUPT;
-    }
     *record = found;
     return 0;
 }
@@ -167,10 +174,14 @@ int queue_record_at(const struct queue_segment *segment, uint64_t position,
 bool queue_lease_is_alive(const struct queue_lease *lease)
 {
     uint64_t pid = load_relaxed(&lease->pid);
+    uint64_t start_time = load_relaxed(&lease->start_time);
 
-    /* A pid alone may long be another process. */
-    return pid > 0 && pid <= INT32_MAX &&
-           process_start_time((int)pid) == load_relaxed(&lease->start_time);
+    /*
+     * A pid alone may long be another process; start time 0 is what is said
+     * of one that does not exist.
+     */
+    return pid > 0 && pid <= INT32_MAX && start_time > 0 &&
+           process_start_time((int)pid) == start_time;
 }
 
 void queue_take_lease(struct queue_lease *lease, uint64_t owner)

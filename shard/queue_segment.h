@@ -94,6 +94,14 @@ static inline struct bytes record_body(const struct record_header *record)
 uint64_t record_checksum(const struct record_header *record);
 
 /*
+ * True if the numbers of a message or of padding stay inside both the ring,
+ * which ends `till_end` bytes behind its beginning, and the `available` bytes
+ * that are published. Of padding only the first 8 bytes are looked at.
+ */
+bool record_is_sound(const struct record_header *record, uint64_t till_end,
+                     uint64_t available);
+
+/*
  * Find the record at `position`, which must lie below `end`, and check that
  * its numbers stay inside both the ring and `end`. Padding counts as a record.
  *
