@@ -224,9 +224,11 @@ static void take_printable(struct bytes text, char *to, size_t capacity)
 {
     size_t length = text.length < capacity ? text.length : capacity - 1;
 
+    if (length > 0)
+        memcpy(to, text.data, length);
     for (size_t i = 0; i < length; i++)
-        to[i] = text.data[i] < ' ' || text.data[i] == 0x7f ? ' '
-                                                           : (char)text.data[i];
+        if (text.data[i] < ' ' || text.data[i] == 0x7f)
+            to[i] = ' ';
     to[length] = '\0';
 }
 

@@ -63,6 +63,7 @@ struct http_client {
  * time on this is its own re-send (transfer.c, Curl_retry_request), which must
  * not happen to a request that went out whole.
  */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static int on_request_begins(void *user, char *peer, char *local, int peer_port,
                              int local_port)
 {
@@ -148,15 +149,15 @@ static int on_socket_made(void *user, curl_socket_t socket, curlsocktype kind)
     return CURL_SOCKOPT_OK;
 }
 
-/*
- * A failing setopt means that libcurl has no such option or no memory. The
- * first one is remembered, so that the calls can stand below each other.
- */
+/* A failing setopt means no such option or no memory; the first one counts. */
+static void note_failure(CURLcode *first, CURLcode code)
+{
+    if (*first == CURLE_OK)
+        *first = code;
+}
+
 #define SET(option, value)                                                     \
-    do {                                                                       \
-        if (code == CURLE_OK)                                                  \
-            code = curl_easy_setopt(slot->curl, option, value);                \
-    } while (false)
+    note_failure(&code, curl_easy_setopt(slot->curl, option, value))
 
 static CURLcode slot_set_callbacks(struct slot *slot)
 {
@@ -360,7 +361,7 @@ static int slot_set_headers(struct slot *slot,
     if (writer.overrun)
         return error_sentence(-E2BIG,
                               "the headers of a request are longer "
-                              "than %d bytes",
+                              "than %zu bytes",
                               HTTP_HEADERS_MOST);
     return 0;
 }

@@ -35,10 +35,10 @@
 #include "common/clock.h"
 
 /* The most bytes of a reply's body; a PutRecords reply has about 100 KB. */
-#define HTTP_REPLY_MOST (4 * 1024 * 1024)
+#define HTTP_REPLY_MOST ((size_t)4 * 1024 * 1024)
 
 /* The most bytes of a request's header lines, session token included. */
-#define HTTP_HEADERS_MOST (24 * 1024)
+#define HTTP_HEADERS_MOST ((size_t)24 * 1024)
 
 /* The most header lines of a request. */
 #define HTTP_HEADER_COUNT_MOST 16
