@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * egress - the worker process: queues -> PutRecords -> `released`.
+ *
+ *   queue ─► batch ─► request ─► Kinesis ─► reply ─► verdicts, released
+ *
+ * One thread, one place to wait (curl_multi_poll), one list of steps per turn;
+ * see egress.c. What a reply means for each queue is in egress_replies.c.
+ */
+
+#include "common/log.h"
+#include "common/options.h"
+#include "egress/collector.h"
+#include "egress/egress_counters.h"
+#include "egress/kinesis_session.h"
+#include "egress/request.h"
+#include "egress/request_times.h"
+#include "egress/survey.h"
+#include "shard/wakeup.h"
+
+/*
+ * Requests on their way at once. One would do for throughput, since a queue
+ * has at most one batch on its way; more let a queue that becomes ready go
+ * without waiting for the replies of others.
+ */
+#define EGRESS_REQUESTS 4
+
+/* Different partition keys that are found again in one aggregate: half. */
+#define EGRESS_KEY_SLOTS 8192
+
+struct egress {
+    const struct options *options;
+    unsigned worker; /* index */
+    struct random random;
+    struct monotonic now; /* read once per turn */
+    struct wall_time wall;
+
+    struct layout layout;
+    struct queue_sender *senders;
+    size_t sender_count;
+    size_t open_count;   /* of senders */
+    size_t first_sender; /* where the next request begins: it rotates */
+
+    struct kinesis_session *session;
+    struct request requests[EGRESS_REQUESTS];
+    size_t in_flight;
+    struct request_surroundings surroundings;
+    struct aggregator aggregator;
+    struct aggregator_slot *slots;
+    struct shard_map map;       /* the current one */
+    struct shard_map_row *rows; /* its memory */
+    bool is_map_doubted;        /* a record landed where it says otherwise */
+    struct monotonic map_due;   /* no ListShards before */
+    struct retrier pause;       /* of the whole worker */
+    struct monotonic paused_until;
+    bool has_complained; /* the log knows of the current trouble */
+
+    struct collector collector; /* as of this turn */
+    struct request_times times; /* for --status-every */
+
+    struct shared_memory wakeup_memory;
+    struct wakeup_segment *wakeups;
+    struct shared_memory counters_memory;
+    struct egress_counters *counters;
+    int signal_descriptor;
+
+    bool is_misconfigured; /* another try would say the same */
+    bool is_draining;      /* end when everything is delivered */
+    bool is_leaving;       /* end when nothing is on its way */
+    bool is_orphan;
+    struct monotonic orphan_due;
+    struct monotonic alive_due;
+    struct log_limit trouble_limit;
+};
+
+/*
+ * Attach to everything. Returns 0, KINESIS_SESSION_CONFIGURATION with its
+ * sentence in error_take(), or a negative errno with its sentence.
+ */
+int egress_open(struct egress *egress, const struct options *options);
+
+/*
+ * Work until drained. Returns 0, or a negative errno with its sentence, after
+ * which the supervisor starts a fresh worker at each queue's `released`
+ * position: nothing is lost, and what was on its way is sent again.
+ */
+int egress_run(struct egress *egress);
+void egress_close(struct egress *egress);
+
+/* egress_replies.c: take every reply that has come, settle its queues. */
+int egress_collect_replies(struct egress *egress);
+
+/* egress_shards.c: learn the shards anew, if one was where none should be. */
+int egress_reload_shards(struct egress *egress);
+int egress_begin_shards(struct egress *egress);
+
+/* egress_open.c; also for the survey. */
+int egress_new_session(const struct options *options, unsigned slot_count,
+                       struct kinesis_session **session);

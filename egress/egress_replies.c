@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * egress_replies - what a reply means for each queue that was in the request.
+ *
+ * A record is accepted only if the reply is sound, it has a sequence number,
+ * and the shard that took it covers every message in it: KCL throws away a
+ * whole aggregate if one of its messages hashes outside the shard. Everything
+ * else is sent again, byte for byte, before anything newer of its queue.
+ *
+ * What concerns the whole worker (no connection, no permission, no stream)
+ * pauses the worker; what concerns one shard backs off that queue alone.
+ */
+
+#include <errno.h>
+
+#include "common/error.h"
+#include "common/lifeline.h"
+#include "egress/egress.h"
+
+/* Escaped texts of one reply: error messages, mostly. */
+#define REPLY_TEXTS_MOST (64 * 1024)
+
+/* The same trouble is told at most this often. */
+#define TROUBLE_LOG_NS (5 * NS_PER_SECOND)
+
+static void complain(struct egress *egress, const struct outcome *outcome,
+                     struct bytes code, struct bytes message)
+{
+    char code_text[128];
+    char message_text[256];
+    uint64_t kept_back;
+
+    if (!log_limit_allows(&egress->trouble_limit, egress->now, TROUBLE_LOG_NS,
+                          &kept_back))
+        return;
+    (void)snprintf(code_text, sizeof(code_text), "%.*s", (int)code.length,
+                   (const char *)code.data);
+    (void)snprintf(message_text, sizeof(message_text), "%.*s",
+                   (int)message.length, (const char *)message.data);
+    egress->has_complained = true;
+    log_warning(
+        "put_records_failed",
+        "action=%s code=%s meaning=%s message=%s stream=%s repeated=%llu",
+        outcome_action_name(outcome->action),
+        code.length ? log_quoted(code_text) : "none",
+        log_quoted(outcome->meaning), log_quoted(message_text),
+        egress->options->stream, (unsigned long long)kept_back);
+}
+
+static void on_delivered(struct egress *egress,
+                         const struct request_entry *entry, size_t decided)
+{
+    struct egress_counters *counters = egress->counters;
+
+    counter_add(&counters->kinesis_records_delivered, 1);
+    counter_add(&counters->user_records_delivered, decided);
+    counter_add(&counters->bytes_delivered, entry->payload_length);
+}
+
+/* One entry has to be sent again. */
+static void on_entry_failed(struct egress *egress,
+                            const struct request_entry *entry,
+                            const struct outcome *outcome)
+{
+    struct egress_counters *counters = egress->counters;
+
+    counter_add(&counters->user_records_sent_again, entry->record_count);
+    if (outcome->certainty == OUTCOME_AMBIGUOUS)
+        counter_add(&counters->user_records_ambiguous, entry->record_count);
+    if (outcome->action == OUTCOME_BACK_OFF)
+        counter_add(&counters->kinesis_records_throttled, 1);
+    else
+        counter_add(&counters->kinesis_records_failed, 1);
+    queue_sender_on_failed(entry->sender, outcome, &egress->random);
+}
+
+/*
+ * Stored, but where? On the predicted shard in nearly all cases. Another shard
+ * that covers every record is as good; an unknown one has to be learnt first.
+ *
+ * Returns 0 with *outcome filled in, or a negative errno.
+ */
+static int judge_stored(struct egress *egress,
+                        const struct request_entry *entry,
+                        struct bytes shard_id, struct outcome *outcome)
+{
+    const struct shard_map_row *shard;
+    int result;
+
+    *outcome = outcome_of_reply(OUTCOME_REPLY_STORED);
+    if (bytes_equal_text(shard_id, entry->shard_id))
+        return 0;
+    shard = shard_map_find_shard(&egress->map, shard_id);
+    if (!shard) {
+        egress->is_map_doubted = true;
+        result = egress_reload_shards(egress);
+        if (result < 0)
+            return result;
+        shard = shard_map_find_shard(&egress->map, shard_id);
+    }
+    if (!shard) {
+        *outcome = outcome_of_reply(OUTCOME_REPLY_UNKNOWN_SHARD);
+        return 0;
+    }
+    if (batch_fits(&entry->sender->consumer, entry->sender->batch.end,
+                   &entry->part, &entry->sender->key, shard))
+        return 0;
+    counter_add(&egress->counters->kinesis_records_misplaced, 1);
+    *outcome = outcome_of_reply(OUTCOME_REPLY_WRONG_SHARD);
+    return 0;
+}
+
+static int take_result(struct egress *egress, const struct request_entry *entry,
+                       const struct put_records_result *put)
+{
+    struct outcome outcome = outcome_of_record(put->error_code);
+    int result = 0;
+
+    if (put_records_is_stored(put))
+        result = judge_stored(egress, entry, put->shard_id, &outcome);
+    if (result < 0)
+        return result;
+    if (outcome.action == OUTCOME_ACCEPT) {
+        on_delivered(egress, entry,
+                     queue_sender_on_accepted(entry->sender, &entry->part));
+        return 0;
+    }
+    if (outcome.action != OUTCOME_BACK_OFF)
+        complain(egress, &outcome, put->error_code, put->error_message);
+    on_entry_failed(egress, entry, &outcome);
+    return 0;
+}
+
+/*
+ * Release what is decided and wake ingest for it; what is not is due again.
+ * Returns 0 or a negative errno.
+ */
+static int settle(struct egress *egress, const struct request *request)
+{
+    bool is_released = false;
+
+    for (size_t i = 0; i < request->entry_count; i++) {
+        struct queue_sender *sender = request->entries[i].sender;
+        int result;
+
+        if (sender->state != SENDER_SENT)
+            continue; /* another part of its batch has settled it */
+        result = queue_sender_settle(sender, egress->now);
+        if (result == SENDER_FENCED)
+            return error_sentence(-EOWNERDEAD,
+                                  "another worker has taken a queue");
+        is_released |= result == 0;
+    }
+    if (is_released)
+        (void)wakeup_kick(&egress->wakeups->places[WAKEUP_INGEST],
+                          WAKEUP_DESCRIPTOR_INGEST);
+    return 0;
+}
+
+/* Refuse one record that travelled alone, else look for it in halves. */
+static void narrow_down(struct egress *egress, struct queue_sender *sender,
+                        size_t entry_count)
+{
+    if (entry_count == 1 && queue_sender_is_alone(sender)) {
+        queue_sender_on_refused(sender, VERDICT_REFUSED_BY_KINESIS);
+        counter_add(&egress->counters->user_records_refused, 1);
+        return;
+    }
+    queue_sender_halve(sender);
+}
+
+/* Something in the request is refused; the message may say which record. */
+static void isolate(struct egress *egress, const struct request *request,
+                    const struct outcome *outcome, struct bytes message)
+{
+    size_t guilty = 0;
+    bool is_known =
+        outcome->action == OUTCOME_ISOLATE &&
+        outcome_find_refused(message, request->entry_count, &guilty);
+
+    for (size_t i = 0; i < request->entry_count; i++) {
+        struct queue_sender *sender = request->entries[i].sender;
+
+        /* The other parts of a batch have settled with the first one. */
+        if (sender->parts_on_their_way > 0 || sender->state != SENDER_SENT)
+            continue;
+        if (!is_known || sender == request->entries[guilty].sender)
+            narrow_down(egress, sender, is_known ? 1 : request->entry_count);
+    }
+}
+
+static bool is_for_all(enum outcome_action action)
+{
+    return action != OUTCOME_BACK_OFF && action != OUTCOME_HALVE &&
+           action != OUTCOME_ISOLATE;
+}
+
+/* Nothing of this worker can succeed for now. */
+static void pause_all(struct egress *egress, const struct outcome *outcome)
+{
+    /* Requests that failed together are one failure. */
+    if (!monotonic_reached(egress->paused_until, egress->now))
+        return;
+    retrier_on_outcome(&egress->pause, outcome, egress->now, &egress->random);
+    egress->paused_until = retrier_due(&egress->pause);
+}
+
+/* The whole request failed. Returns 0 or a negative errno. */
+static int refuse_request(struct egress *egress, const struct request *request,
+                          const struct outcome *outcome, struct bytes code,
+                          struct bytes message)
+{
+    counter_add(&egress->counters->requests_failed, 1);
+    if (outcome->certainty == OUTCOME_AMBIGUOUS)
+        counter_add(&egress->counters->requests_ambiguous, 1);
+    complain(egress, outcome, code, message);
+    if (outcome->action == OUTCOME_GIVE_UP) {
+        egress->is_misconfigured = true;
+        return error_sentence(-EINVAL, "%s", outcome->meaning);
+    }
+    for (size_t i = 0; i < request->entry_count; i++)
+        on_entry_failed(egress, &request->entries[i], outcome);
+    if (outcome->action == OUTCOME_REFRESH_CREDENTIALS)
+        (void)kinesis_session_reload(egress->session);
+    if (is_for_all(outcome->action))
+        pause_all(egress, outcome);
+    if (outcome->action == OUTCOME_HALVE || outcome->action == OUTCOME_ISOLATE)
+        isolate(egress, request, outcome, message);
+    return 0;
+}
+
+static void on_works(struct egress *egress)
+{
+    retrier_init(&egress->pause);
+    egress->paused_until = (struct monotonic){ .ns = 0 };
+    if (egress->has_complained)
+        log_notice("put_records_works", "stream=%s", egress->options->stream);
+    egress->has_complained = false;
+}
+
+/* Status 200. Returns 0 or a negative errno. */
+static int take_results(struct egress *egress, const struct request *request,
+                        struct bytes body)
+{
+    static uint8_t texts[REPLY_TEXTS_MOST];
+    static struct put_records_result results[KINESIS_RECORDS_PER_REQUEST_MOST];
+    struct bytes_writer writer = bytes_writer_on(texts, sizeof(texts));
+    struct bytes nothing = bytes_of(NULL, 0);
+    int result = put_records_reply_read(request->format, body, &writer, results,
+                                        request->entry_count);
+
+    if (result) {
+        struct outcome outcome = outcome_of_reply(
+            result == PUT_RECORDS_WRONG_COUNT ? OUTCOME_REPLY_WRONG_COUNT
+                                              : OUTCOME_REPLY_GARBAGE);
+
+        return refuse_request(egress, request, &outcome, nothing, nothing);
+    }
+    on_works(egress);
+    for (size_t i = 0; result == 0 && i < request->entry_count; i++)
+        result = take_result(egress, &request->entries[i], &results[i]);
+    return result;
+}
+
+static int take_refusal(struct egress *egress, const struct request *request,
+                        const struct http_reply *reply)
+{
+    uint8_t texts[4096];
+    struct bytes_writer writer = bytes_writer_on(texts, sizeof(texts));
+    struct put_records_error error = {
+        .message = bytes_of_text(reply->explanation),
+    };
+    struct outcome outcome;
+
+    if (reply->failure != HTTP_NO_FAILURE) {
+        outcome = outcome_of_failure(reply->failure, reply->definite);
+        return refuse_request(egress, request, &outcome,
+                              bytes_of_text(http_failure_name(reply->failure)),
+                              error.message);
+    }
+    (void)put_records_error_read(request->format, reply->body, &writer, &error);
+    outcome = outcome_of_status(reply->status, error.code);
+    return refuse_request(egress, request, &outcome, error.code, error.message);
+}
+
+static void note_time(struct egress *egress, const struct request *request,
+                      const struct http_reply *reply)
+{
+    struct request_times *times = &egress->times;
+
+    counter_add(&egress->counters->request_ns, (uint64_t)reply->total_ns);
+    if (reply->attempts > 1)
+        counter_add(&egress->counters->requests_repeated_by_transport,
+                    reply->attempts - 1);
+    if (!request_times_add(times, reply->total_ns, request->record_count))
+        return;
+    log_info("status",
+             "messages=%llu requests=%llu p50_ms=%.1f p95_ms=%.1f p99_ms=%.1f",
+             (unsigned long long)times->message_count,
+             (unsigned long long)times->request_count,
+             (double)request_times_percentile(times, 500) / 1e6,
+             (double)request_times_percentile(times, 950) / 1e6,
+             (double)request_times_percentile(times, 990) / 1e6);
+    request_times_restart(times);
+}
+
+int egress_collect_replies(struct egress *egress)
+{
+    struct http_reply reply;
+    int taken = 0;
+    int result = http_client_turn(kinesis_session_client(egress->session));
+
+    if (result < 0)
+        return result;
+    while (kinesis_session_next(egress->session, egress->wall, &reply)) {
+        struct request *request = &egress->requests[reply.slot];
+
+        request->is_sent = false;
+        egress->in_flight--;
+        note_time(egress, request, &reply);
+        if (reply.failure == HTTP_NO_FAILURE && reply.status == 200)
+            result = take_results(egress, request, reply.body);
+        else
+            result = take_refusal(egress, request, &reply);
+        if (result == 0)
+            result = settle(egress, request);
+        if (result < 0)
+            return result;
+        taken++;
+    }
+    counter_set(&egress->counters->requests_in_flight, egress->in_flight);
+    return taken;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * nsq_to_kinesis-egress - sends the queues of one worker to Kinesis, or, with
+ * --survey, looks at the stream and makes the queues. Started by the
+ * supervisor.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/error.h"
+#include "common/lifeline.h"
+#include "common/process_exit.h"
+#include "egress/egress.h"
+#include "egress/segments.h"
+
+#define SURVEY_PATIENCE_NS   (5 * NS_PER_SECOND)
+#define CREATING_PATIENCE_NS (60 * NS_PER_SECOND)
+
+static int exit_of_survey(int condition)
+{
+    return survey_can_heal(condition) ? PROCESS_EXIT_TRY_AGAIN
+                                      : PROCESS_EXIT_CONFIGURATION;
+}
+
+static void log_survey(const struct survey *survey,
+                       const struct segments_report *report,
+                       struct kinesis_session *session)
+{
+    static const char *const origins[] = {
+        [SEGMENTS_MADE] = "made",
+        [SEGMENTS_ADOPTED] = "adopted",
+        [SEGMENTS_REPLACED] = "replaced",
+    };
+
+    log_notice("stream_surveyed",
+               "stream=%s shards=%zu max_record_size=%u credentials=%s "
+               "endpoint=%s",
+               survey->summary.arn, survey->map.count,
+               survey->summary.max_record_size,
+               log_quoted(kinesis_session_credentials_source(session)),
+               kinesis_session_endpoint(session)->url);
+    log_notice("queues_ready",
+               "queues=%zu bytes_each=%llu origin=%s bytes_to_deliver=%llu",
+               report->queue_count, (unsigned long long)report->queue_capacity,
+               origins[report->origin],
+               (unsigned long long)report->record_bytes);
+}
+
+/* Returns an exit status. */
+static int run_survey(const struct options *options)
+{
+    const struct survey_settings settings = {
+        .stream = options->stream,
+        .patience_ns = SURVEY_PATIENCE_NS,
+        .creating_patience_ns = CREATING_PATIENCE_NS,
+    };
+    struct kinesis_session *session = NULL;
+    struct segments_report report = { 0 };
+    struct survey survey = { 0 };
+    int status = PROCESS_EXIT_CONFIGURATION;
+    struct random random;
+    int result;
+
+    random_seed_from_kernel(&random);
+    result = egress_new_session(options, 1, &session);
+    if (result) {
+        log_fatal("survey_failed", "why=%s",
+                  log_quoted(error_take(result < 0 ? result : -EINVAL)));
+        goto out;
+    }
+    result = survey_take(session, &settings, &random, &survey);
+    if (result) {
+        log_fatal(
+            "survey_failed", "why=%s",
+            log_quoted(result > 0 ? survey.complaint : error_take(result)));
+        status = result > 0 ? exit_of_survey(result) : PROCESS_EXIT_TRY_AGAIN;
+        goto out;
+    }
+    result = segments_provide(options, &survey, &random, &report);
+    if (result) {
+        log_fatal("queues_failed", "why=%s", log_quoted(error_take(result)));
+        goto out;
+    }
+    log_survey(&survey, &report, session);
+    (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_SURVEYED,
+                        (uint32_t)report.queue_count);
+    status = PROCESS_EXIT_STOPPED;
+out:
+    survey_deinit(&survey);
+    kinesis_session_free(session);
+    return status;
+}
+
+/* Returns an exit status. */
+static int run_worker(const struct options *options)
+{
+    struct egress egress;
+    int result = egress_open(&egress, options);
+    int status = PROCESS_EXIT_STOPPED;
+
+    if (result == 0) {
+        log_info("ready", "queues=%zu", egress.sender_count);
+        result = egress_run(&egress);
+    }
+    if (result)
+        status = result > 0 || egress.is_misconfigured
+                     ? PROCESS_EXIT_CONFIGURATION
+                     : PROCESS_EXIT_TRY_AGAIN;
+    if (result)
+        log_fatal("stopping", "why=%s",
+                  log_quoted(error_take(result < 0 ? result : -EINVAL)));
+    else
+        log_notice("stopped", "delivered=%llu",
+                   (unsigned long long)egress.counters->user_records_delivered);
+    egress_close(&egress);
+    return status;
+}
+
+int main(int argc, char *argv[])
+{
+    static struct options options;
+    char process[32];
+    int result;
+
+    options_init(&options);
+    result = options_parse(&options, argc, argv);
+    if (result == 0 && options.version) {
+        (void)printf("nsq_to_kinesis-egress " N2K_VERSION "\n");
+        return PROCESS_EXIT_STOPPED;
+    }
+    if (result == 0)
+        result = options_check(&options);
+    if (result) {
+        (void)fprintf(stderr, "nsq_to_kinesis-egress: %s\n", options.complaint);
+        return result == OPTIONS_RANGE ? PROCESS_EXIT_CONFIGURATION
+                                       : PROCESS_EXIT_USAGE;
+    }
+    if (options.survey)
+        (void)snprintf(process, sizeof(process), "survey");
+    else
+        (void)snprintf(process, sizeof(process), "egress[%llu]",
+                       (unsigned long long)options.worker_index);
+    log_open(process, log_level_named(options.log_level),
+             log_format_named(options.log_format));
+    result = lifeline_adopt(1 + (unsigned)options.egress_workers);
+    if (result) {
+        log_fatal("stopping", "why=%s", log_quoted(error_take(result)));
+        return PROCESS_EXIT_USAGE;
+    }
+    return options.survey ? run_survey(&options) : run_worker(&options);
+}
