@@ -47,8 +47,14 @@ def loopback_only():
 
 
 def of_the_bridge(name):
-    """Path of one of our own programs, such as nsq_to_kinesis."""
-    for path in sorted(build_folder().rglob(name)):
+    """Path of one of our own programs, such as nsq_to_kinesis.
+
+    The installed one first, because its children lie beside it there; the
+    simulators are not installed.
+    """
+    folder = build_folder()
+    for path in (*sorted(folder.glob(f'installed/**/{name}')),
+                 *sorted(folder.rglob(name))):
         if path.is_file() and os.access(path, os.X_OK):
             return path
-    raise FileNotFoundError(f'{name} is not built in {build_folder()}')
+    raise FileNotFoundError(f'{name} is not built in {folder}')
