@@ -22,6 +22,22 @@
 /* Where glibc's shm_open puts segments: what statvfs() is asked about. */
 #define SEGMENT_FOLDER "/dev/shm"
 
+struct size_text {
+    char text[32];
+};
+
+static struct size_text in_mib(uint64_t bytes)
+{
+    struct size_text size;
+    char *end;
+
+    (void)snprintf(size.text, sizeof(size.text), "%.1f", (double)bytes / MIB);
+    end = strstr(size.text, ".0");
+    if (end)
+        *end = '\0';
+    return size;
+}
+
 /*
  * An operator who meets a full /dev/shm is most often in a container, whose
  * default is 64 MiB; so the sentence says how to change it in each world.
@@ -39,12 +55,12 @@ static int no_room(const char *what, uint64_t length)
     wanted = (all - room + length) / (16 << 20) * 16 + 16;
     return error_sentence(
         -ENOSPC,
-        "%s needs %.1f MiB of shared memory, but %s has only %.1f of %.1f MiB "
+        "%s needs %s MiB of shared memory, but %s has only %s of %s MiB "
         "free: make it larger (mount -o remount,size=%lluM %s; docker run "
         "--shm-size=%llum; in Kubernetes an emptyDir with medium: Memory "
         "mounted there) or make the queues smaller (--queue-size)",
-        what, (double)length / MIB, SEGMENT_FOLDER, (double)room / MIB,
-        (double)all / MIB, (unsigned long long)wanted, SEGMENT_FOLDER,
+        what, in_mib(length).text, SEGMENT_FOLDER, in_mib(room).text,
+        in_mib(all).text, (unsigned long long)wanted, SEGMENT_FOLDER,
         (unsigned long long)wanted);
 }
 
