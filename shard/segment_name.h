@@ -10,7 +10,7 @@
  *     /nsq_to_kinesis.<name>.counters.<role>   ingest, egress-0, egress-1 ...
  *     /nsq_to_kinesis.<name>.g<generation>.q<index>
  *
- * <name> is the option --name: 1 to 64 characters out of [A-Za-z0-9_.#-].
+ * <name> is the option --name: 1 to 64 characters out of [A-Za-z0-9_.+#-].
  */
 
 #include <stdint.h>
