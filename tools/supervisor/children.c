@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "tools/supervisor/children.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/bytes.h"
+#include "common/error.h"
+#include "common/lifeline.h"
+#include "common/process_exit.h"
+
+#define INGEST_PROGRAM "nsq_to_kinesis-ingest"
+#define EGRESS_PROGRAM "nsq_to_kinesis-egress"
+
+/* Below it lie the fixed descriptors, wherever they come from above it. */
+#define FIRST_FREE_DESCRIPTOR 128
+
+static_assert(WAKEUP_DESCRIPTOR_EGRESS + SUPERVISE_WORKERS_MOST <
+                  FIRST_FREE_DESCRIPTOR,
+              "descriptors are moved out of the way first");
+
+/* What exec needs, made before the fork: after it little is allowed. */
+struct command {
+    char program[PATH_MAX + 32];
+    char memory[64 * 1024];
+    char *arguments[1024];
+};
+
+/* glibc has no pidfd_open() before 2.36. */
+static int open_pidfd(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static int find_folder(struct children *children)
+{
+    ssize_t length = readlink("/proc/self/exe", children->folder,
+                              sizeof(children->folder) - 1);
+    char *slash;
+
+    if (length < 0)
+        return error_origin(-errno, "cannot find where this program is");
+    children->folder[length] = '\0';
+    slash = strrchr(children->folder, '/');
+    if (slash)
+        *slash = '\0';
+    return 0;
+}
+
+static const char *program_of(const struct children *children, size_t child)
+{
+    return child == children->count - 1 ? INGEST_PROGRAM : EGRESS_PROGRAM;
+}
+
+static int check_program(const struct children *children, const char *program)
+{
+    char path[PATH_MAX + 32];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", children->folder, program);
+    if (access(path, X_OK) < 0)
+        return error_origin(-errno, "cannot run %s, which belongs beside %s",
+                            path, "nsq_to_kinesis");
+    return 0;
+}
+
+static int make_wakeups(struct children *children, size_t count)
+{
+    while (children->wakeup_count < count) {
+        int wakeup = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+        if (wakeup < 0)
+            return error_origin(-errno, "cannot make a wake-up");
+        children->wakeups[children->wakeup_count++] = wakeup;
+    }
+    return 0;
+}
+
+int children_init(struct children *children, const struct options *options)
+{
+    size_t workers = (size_t)options->egress_workers;
+    int result;
+
+    assert(workers >= 1 && workers <= SUPERVISE_WORKERS_MOST);
+    *children = (struct children){ .options = options, .count = workers + 2 };
+    for (size_t i = 0; i < children->count; i++)
+        children->processes[i] =
+            (struct child_process){ .pidfd = -1, .lifeline = -1 };
+    result = find_folder(children);
+    if (result == 0)
+        result = check_program(children, INGEST_PROGRAM);
+    if (result == 0)
+        result = check_program(children, EGRESS_PROGRAM);
+    if (result == 0)
+        result = make_wakeups(children, 1 + workers);
+    if (result < 0)
+        children_deinit(children);
+    return result;
+}
+
+static void forget(struct child_process *process)
+{
+    if (process->pidfd >= 0)
+        (void)close(process->pidfd);
+    if (process->lifeline >= 0)
+        (void)close(process->lifeline);
+    *process = (struct child_process){ .pidfd = -1, .lifeline = -1 };
+}
+
+void children_deinit(struct children *children)
+{
+    for (size_t i = 0; i < children->count; i++)
+        forget(&children->processes[i]);
+    for (size_t i = 0; i < children->wakeup_count; i++)
+        (void)close(children->wakeups[i]);
+    children->wakeup_count = 0;
+}
+
+static int make_command(const struct children *children, size_t child,
+                        struct command *command)
+{
+    static struct options options; /* large; only its copy is changed */
+    int result;
+
+    options = *children->options;
+    options.survey = child == 0;
+    options.worker_index =
+        child > 0 && child < children->count - 1 ? child - 1 : 0;
+    (void)snprintf(command->program, sizeof(command->program), "%s/%s",
+                   children->folder, program_of(children, child));
+    result = options_to_arguments(&options, command->program, command->memory,
+                                  sizeof(command->memory), command->arguments,
+                                  ARRAY_LENGTH(command->arguments));
+    if (result < 0)
+        return error_sentence(result, "the options are too long for a child");
+    return 0;
+}
+
+/* Moves a descriptor out of the way of the fixed ones; ends the child if not.*/
+static int moved_up(int descriptor)
+{
+    int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR);
+
+    if (moved < 0)
+        _exit(PROCESS_EXIT_TRY_AGAIN);
+    return moved;
+}
+
+static void put_at(int descriptor, int place)
+{
+    if (dup2(descriptor, place) < 0)
+        _exit(PROCESS_EXIT_TRY_AGAIN);
+}
+
+/*
+ * In the child, between fork and exec. First everything moves up, so that no
+ * descriptor is overwritten before it is in its place; dup2() then also takes
+ * away close-on-exec.
+ */
+static void arrange_descriptors(const struct children *children, int lifeline)
+{
+    int wakeups[SUPERVISE_WORKERS_MOST + 1];
+    int nothing = moved_up(open("/dev/null", O_RDWR | O_CLOEXEC));
+    int end = WAKEUP_DESCRIPTOR_INGEST + (int)children->wakeup_count;
+
+    lifeline = moved_up(lifeline);
+    for (size_t i = 0; i < children->wakeup_count; i++)
+        wakeups[i] = moved_up(children->wakeups[i]);
+    put_at(nothing, STDIN_FILENO);
+    put_at(lifeline, LIFELINE_DESCRIPTOR);
+    for (size_t i = 0; i < children->wakeup_count; i++)
+        put_at(wakeups[i], WAKEUP_DESCRIPTOR_INGEST + (int)i);
+    (void)close_range((unsigned)end, ~0U, 0);
+}
+
+/*
+ * Ctrl-C in a terminal and a hang-up go to the whole process group, but it is
+ * the supervisor that stops the children, in their order.
+ */
+static void arrange_signals(void)
+{
+    sigset_t none;
+
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Ingest must not know AWS credentials, not even by inheritance. */
+static void forget_credentials(void)
+{
+    for (char **variable = environ; *variable;) {
+        char name[256];
+        size_t length = strcspn(*variable, "=");
+
+        (void)snprintf(name, sizeof(name), "%.*s", (int)length, *variable);
+        if (strncmp(name, "AWS_", 4) == 0 && length < sizeof(name) &&
+            unsetenv(name) == 0)
+            variable = environ; /* the others have moved */
+        else
+            variable++;
+    }
+}
+
+static void become(const struct children *children, size_t child,
+                   const struct command *command, int lifeline)
+{
+    static const char complaint[] = "nsq_to_kinesis: cannot run a child\n";
+
+    if (child == children->count - 1)
+        forget_credentials();
+    (void)unsetenv("NOTIFY_SOCKET"); /* systemd hears the supervisor only */
+    arrange_signals();
+    arrange_descriptors(children, lifeline);
+    (void)execv(command->program, command->arguments);
+    (void)!write(STDERR_FILENO, complaint, sizeof(complaint) - 1);
+    _exit(PROCESS_EXIT_CONFIGURATION);
+}
+
+int children_start(struct children *children, size_t child)
+{
+    static struct command command; /* large */
+    struct child_process *process = &children->processes[child];
+    int ends[2];
+    int result = make_command(children, child, &command);
+
+    assert(process->pid == 0);
+    if (result < 0)
+        return result;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+                   ends) < 0)
+        return error_origin(-errno, "cannot make a lifeline");
+    process->pid = fork();
+    if (process->pid == 0)
+        become(children, child, &command, ends[1]);
+    if (process->pid < 0)
+        result = error_origin(-errno, "cannot start %s",
+                              program_of(children, child));
+    (void)close(ends[1]);
+    process->lifeline = ends[0];
+    if (result == 0) {
+        process->pidfd = open_pidfd(process->pid);
+        if (process->pidfd < 0) {
+            result = error_origin(-errno, "cannot watch %s",
+                                  program_of(children, child));
+            (void)kill(process->pid, SIGKILL);
+            (void)waitpid(process->pid, NULL, 0);
+        }
+    }
+    if (result < 0)
+        forget(process);
+    return result;
+}
+
+void children_signal(const struct children *children, size_t child,
+                     int signal_number)
+{
+    const struct child_process *process = &children->processes[child];
+
+    /* Not reaped yet, so that the number cannot be anybody else's. */
+    if (process->pid > 0)
+        (void)kill(process->pid, signal_number);
+}
+
+int children_reap(struct children *children, size_t child,
+                  struct child_end *end)
+{
+    struct child_process *process = &children->processes[child];
+    siginfo_t how = { 0 };
+
+    if (process->pid == 0)
+        return CHILDREN_RUNNING;
+    if (waitid(P_PID, (id_t)process->pid, &how, WEXITED | WNOHANG) < 0)
+        return error_origin(-errno, "cannot wait for a child");
+    if (how.si_pid == 0)
+        return CHILDREN_RUNNING;
+    *end = (struct child_end){ .status = how.si_status };
+    if (how.si_code != CLD_EXITED)
+        *end = (struct child_end){ .status = CHILD_SIGNALLED,
+                                   .signal = how.si_status };
+    forget(process);
+    return 0;
+}
+
+void children_drop_lifeline(struct children *children, size_t child)
+{
+    struct child_process *process = &children->processes[child];
+
+    if (process->lifeline >= 0)
+        (void)close(process->lifeline);
+    process->lifeline = -1;
+}

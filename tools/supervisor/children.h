@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * children - the processes themselves: programs, descriptors, signals.
+ *
+ * Owns      the wake-up eventfds, which outlive any child, and per child a
+ *           pidfd and the supervisor's end of its lifeline.
+ * Places    child 0 is the survey, then the workers, ingest is the last, as
+ *           in supervise.h.
+ * Programs  nsq_to_kinesis-ingest and -egress, in the folder of the program
+ *           that runs.
+ * Waiting   the descriptors of a child become readable when it says something
+ *           (lifeline) or has ended (pidfd); both are -1 while it does not run.
+ */
+
+#include <limits.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "common/options.h"
+#include "tools/supervisor/supervise.h"
+
+struct child_process {
+    pid_t pid;    /* 0: does not run */
+    int pidfd;    /* -1: does not run */
+    int lifeline; /* -1: does not run, or it closed its end */
+};
+
+struct children {
+    const struct options *options;
+    char folder[PATH_MAX]; /* where the programs are */
+    struct child_process processes[SUPERVISE_CHILDREN_MOST];
+    size_t count;
+    int wakeups[SUPERVISE_WORKERS_MOST + 1]; /* ingest's, then the workers' */
+    size_t wakeup_count;
+};
+
+/*
+ * Find the programs and make the wake-ups. *options must live as long as
+ * *children. Returns 0 or a negative errno with its sentence.
+ */
+int children_init(struct children *children, const struct options *options);
+
+/* Close what is open. Children that run go on. */
+void children_deinit(struct children *children);
+
+/* fork and exec. Returns 0 or a negative errno with its sentence. */
+int children_start(struct children *children, size_t child);
+
+/* Send a signal; a child that has ended just now is no error. */
+void children_signal(const struct children *children, size_t child,
+                     int signal_number);
+
+enum children_condition {
+    CHILDREN_RUNNING = 1, /* it has not ended */
+};
+
+struct child_end {
+    int status; /* exit status, or CHILD_SIGNALLED */
+    int signal; /* that ended it, or 0 */
+};
+
+/*
+ * If the child has ended, say how and forget it.
+ * Returns 0, CHILDREN_RUNNING or a negative errno.
+ */
+int children_reap(struct children *children, size_t child,
+                  struct child_end *end);
+
+/* Its end of the lifeline is closed: do not look at ours any more. */
+void children_drop_lifeline(struct children *children, size_t child);
