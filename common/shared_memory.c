@@ -103,6 +103,7 @@ static int map(int descriptor, const char *name, size_t length, int protection,
         .address = address,
         .length = length,
         .descriptor = descriptor,
+        .lock_descriptor = -1,
     };
     return 0;
 }
@@ -233,6 +234,25 @@ int shared_memory_open(const char *name, enum shared_memory_access access,
     return result;
 }
 
+/*
+ * A file description of its own for the lock. The mapping keeps the one it was
+ * made with alive, and whoever reads /proc/PID/stat of a process that is being
+ * killed keeps that mapping alive for a moment: a lock on it would outlast the
+ * process, and its successor would find the segment taken.
+ */
+static int open_for_locks(struct shared_memory *memory)
+{
+    char path[64];
+
+    if (memory->lock_descriptor >= 0)
+        return 0;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", memory->descriptor);
+    memory->lock_descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (memory->lock_descriptor < 0)
+        return error_origin(-errno, "cannot open a segment to lock it");
+    return 0;
+}
+
 int shared_memory_lock(struct shared_memory *memory, unsigned place)
 {
     struct flock lock = {
@@ -241,8 +261,11 @@ int shared_memory_lock(struct shared_memory *memory, unsigned place)
         .l_start = (off_t)place,
         .l_len = 1,
     };
+    int result = open_for_locks(memory);
 
-    if (fcntl(memory->descriptor, F_OFD_SETLK, &lock) == 0)
+    if (result)
+        return result;
+    if (fcntl(memory->lock_descriptor, F_OFD_SETLK, &lock) == 0)
         return 0;
     if (errno == EAGAIN || errno == EACCES)
         return SHARED_MEMORY_TAKEN;
@@ -255,6 +278,8 @@ void shared_memory_close(struct shared_memory *memory)
         (void)munmap(memory->address, memory->length);
     if (memory->descriptor >= 0)
         (void)close(memory->descriptor);
+    if (memory->lock_descriptor >= 0)
+        (void)close(memory->lock_descriptor);
     *memory = SHARED_MEMORY_NULL;
 }
 

@@ -53,13 +53,15 @@ enum shared_memory_access {
 };
 
 struct shared_memory {
-    void *address;  /* NULL: not mapped */
-    size_t length;  /* bytes */
-    int descriptor; /* kept open for the lock; -1: none */
+    void *address;       /* NULL: not mapped */
+    size_t length;       /* bytes */
+    int descriptor;      /* -1: none */
+    int lock_descriptor; /* of the locks; -1: none is held */
 };
 
 #define SHARED_MEMORY_NULL                                                     \
-    ((struct shared_memory){ .address = NULL, .descriptor = -1 })
+    ((struct shared_memory){                                                   \
+        .address = NULL, .descriptor = -1, .lock_descriptor = -1 })
 
 /*
  * Create a segment of `length` zero bytes, all of them reserved, and map it.

@@ -62,7 +62,8 @@ static struct queue_course course_at_start(void)
 
 /*
  * Sleep until the other side kicks. Returns the number of lost wake-ups: 1 if
- * the time ran out although `word` had moved away from `seen`.
+ * the time ran out, `word` has moved away from `seen`, and no kick follows. A
+ * mover that was held up between its store and its kick still kicks.
  */
 static unsigned sleep_until_kicked(enum side side, const _Atomic uint64_t *word,
                                    uint64_t seen)
@@ -71,11 +72,9 @@ static unsigned sleep_until_kicked(enum side side, const _Atomic uint64_t *word,
     unsigned lost = 0;
 
     wakeup_prepare(&wakeups->places[side]);
-    if (load_acquire(word) == seen) {
-        int ready = poll(&own, 1, 10 * WAKEUP_LONGEST_MS);
-
-        lost = ready == 0 && load_acquire(word) != seen;
-    }
+    if (load_acquire(word) == seen && poll(&own, 1, 1000) == 0 &&
+        load_acquire(word) != seen)
+        lost = poll(&own, 1, 10000) == 0;
     wakeup_awake(&wakeups->places[side]);
     wakeup_clear(descriptors[side]);
     return lost;
