@@ -20,14 +20,13 @@
 
 /* Spread over the addresses of an endpoint as they come and go. */
 #define CONNECTION_LIFE_SECONDS 600L
-
-#define DNS_CACHE_SECONDS  60L
-#define REPLY_FIRST_LENGTH ((size_t)16 * 1024)
+#define DNS_CACHE_SECONDS       60L
+#define REPLY_FIRST_LENGTH      ((size_t)16 * 1024)
 
 enum slot_state {
     SLOT_IDLE,
     SLOT_FLYING,   /* libcurl has it */
-    SLOT_FINISHED, /* its reply waits in the line of finished ones */
+    SLOT_FINISHED, /* its reply waits to be taken */
 };
 
 struct slot {
@@ -52,9 +51,8 @@ struct http_client {
     CURLSH *share; /* TLS sessions: one per host, not one per slot */
     char *ca_file; /* NULL: the system's */
     struct http_client_settings settings;
-    unsigned *finished;      /* ring of slot numbers, slot_count long */
-    unsigned finished_first; /* index in the ring */
-    unsigned finished_count;
+    unsigned finished_count; /* slots whose reply was not taken yet */
+    unsigned next;           /* slot where the search for one begins */
     struct slot slots[];
 };
 
@@ -289,13 +287,11 @@ int http_client_new(const struct http_client_settings *settings,
     }
     made->settings = *settings;
     made->settings.ca_file = NULL;
-    made->finished = calloc(settings->slot_count, sizeof(made->finished[0]));
     if (settings->ca_file)
         made->ca_file = strdup(settings->ca_file);
-    if (!made->finished || (settings->ca_file && !made->ca_file))
+    result = client_make_shared_parts(made);
+    if (settings->ca_file && !made->ca_file)
         result = error_origin(-ENOMEM, "cannot make an HTTP client");
-    else
-        result = client_make_shared_parts(made);
     for (unsigned i = 0; result == 0 && i < settings->slot_count; i++)
         result = slot_init(&made->slots[i], made);
     if (result < 0)
@@ -319,7 +315,6 @@ void http_client_free(struct http_client *client)
         (void)curl_multi_cleanup(client->multi);
     if (client->share)
         (void)curl_share_cleanup(client->share);
-    free(client->finished);
     free(client->ca_file);
     free(client);
     curl_global_cleanup();
@@ -329,40 +324,35 @@ void http_client_free(struct http_client *client)
  * The list of header lines is made by hand in the slot's own memory: libcurl
  * only reads it, and its own lists allocate twice for each line.
  */
+static void slot_add_line(struct slot *slot, size_t index,
+                          struct bytes_writer *writer, const char *text)
+{
+    slot->lines[index].data = slot->header_text + writer->length;
+    slot->lines[index].next = NULL;
+    if (index > 0)
+        slot->lines[index - 1].next = &slot->lines[index];
+    bytes_put(writer, bytes_of(text, strlen(text) + 1));
+}
+
 static int slot_set_headers(struct slot *slot,
                             const struct http_request *request)
 {
-    /* No waiting for "100 Continue" with long bodies, and no Accept. */
-    static const char *const removed[] = { "Expect:", "Accept:" };
+    size_t count = request->header_count;
     struct bytes_writer writer;
-    struct curl_slist **end = &slot->lines[0].next;
-    size_t count = 0;
 
     if (!slot->header_text)
         slot->header_text = malloc(HTTP_HEADERS_MOST);
     if (!slot->header_text)
         return error_origin(-ENOMEM, "cannot keep the headers of a request");
-    if (request->header_count > HTTP_HEADER_COUNT_MOST)
-        return error_sentence(-E2BIG, "a request has too many headers");
+    assert(count <= HTTP_HEADER_COUNT_MOST);
     writer = bytes_writer_on(slot->header_text, HTTP_HEADERS_MOST);
-    for (size_t i = 0; i < request->header_count + ARRAY_LENGTH(removed); i++) {
-        const char *line = i < request->header_count
-                               ? request->headers[i]
-                               : removed[i - request->header_count];
-        struct curl_slist *node = &slot->lines[count++];
-
-        node->data = slot->header_text + writer.length;
-        node->next = NULL;
-        if (i > 0)
-            *end = node;
-        end = &node->next;
-        bytes_put(&writer, bytes_of(line, strlen(line) + 1));
-    }
+    for (size_t i = 0; i < count; i++)
+        slot_add_line(slot, i, &writer, request->headers[i]);
+    /* No waiting for "100 Continue" with long bodies, and no Accept. */
+    slot_add_line(slot, count, &writer, "Expect:");
+    slot_add_line(slot, count + 1, &writer, "Accept:");
     if (writer.overrun)
-        return error_sentence(-E2BIG,
-                              "the headers of a request are longer "
-                              "than %zu bytes",
-                              HTTP_HEADERS_MOST);
+        return error_sentence(-E2BIG, "the headers of a request are too long");
     return 0;
 }
 
@@ -408,23 +398,6 @@ int http_client_start(struct http_client *client, unsigned slot_number,
     return 0;
 }
 
-static void finished_remove(struct http_client *client, unsigned slot_number)
-{
-    unsigned slot_count = client->settings.slot_count;
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < client->finished_count; i++) {
-        unsigned from = (client->finished_first + i) % slot_count;
-        unsigned to = (client->finished_first + kept) % slot_count;
-
-        if (client->finished[from] == slot_number)
-            continue;
-        client->finished[to] = client->finished[from];
-        kept++;
-    }
-    client->finished_count = kept;
-}
-
 void http_client_cancel(struct http_client *client, unsigned slot_number)
 {
     struct slot *slot = &client->slots[slot_number];
@@ -433,7 +406,7 @@ void http_client_cancel(struct http_client *client, unsigned slot_number)
     if (slot->state == SLOT_FLYING)
         (void)curl_multi_remove_handle(client->multi, slot->curl);
     if (slot->state == SLOT_FINISHED)
-        finished_remove(client, slot_number);
+        client->finished_count--;
     slot->state = SLOT_IDLE;
 }
 
@@ -452,7 +425,6 @@ static int multi_failure(CURLMcode code)
 static void client_take_finished(struct http_client *client,
                                  const CURLMsg *message)
 {
-    unsigned place = client->finished_first + client->finished_count;
     struct slot *slot = NULL;
 
     (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &slot);
@@ -460,8 +432,6 @@ static void client_take_finished(struct http_client *client,
     slot->result = message->data.result;
     slot->state = SLOT_FINISHED;
     (void)curl_multi_remove_handle(client->multi, slot->curl);
-    client->finished[place % client->settings.slot_count] =
-        (unsigned)(slot - client->slots);
     client->finished_count++;
 }
 
@@ -483,46 +453,41 @@ int http_client_turn(struct http_client *client)
     }
 }
 
+static const struct {
+    CURLcode code;
+    enum http_failure failure;
+} failures[] = {
+    { CURLE_OK, HTTP_NO_FAILURE },
+    { CURLE_COULDNT_RESOLVE_HOST, HTTP_UNRESOLVED },
+    { CURLE_COULDNT_RESOLVE_PROXY, HTTP_UNRESOLVED },
+    { CURLE_COULDNT_CONNECT, HTTP_UNREACHABLE },
+    { CURLE_PEER_FAILED_VERIFICATION, HTTP_UNTRUSTED },
+    { CURLE_SSL_ISSUER_ERROR, HTTP_UNTRUSTED },
+    { CURLE_SSL_CACERT_BADFILE, HTTP_CA_UNREADABLE },
+    { CURLE_SSL_CONNECT_ERROR, HTTP_TLS_FAILED },
+    { CURLE_SSL_CIPHER, HTTP_TLS_FAILED },
+    { CURLE_SSL_CERTPROBLEM, HTTP_TLS_FAILED },
+    { CURLE_OPERATION_TIMEDOUT, HTTP_TIMED_OUT },
+    { CURLE_SEND_ERROR, HTTP_NOT_SENT },
+    { CURLE_RECV_ERROR, HTTP_CUT },
+    { CURLE_GOT_NOTHING, HTTP_CUT },
+    { CURLE_PARTIAL_FILE, HTTP_CUT },
+    { CURLE_ABORTED_BY_CALLBACK, HTTP_CUT }, /* on_request_begins() refused */
+    { CURLE_WEIRD_SERVER_REPLY, HTTP_NOT_HTTP },
+    { CURLE_UNSUPPORTED_PROTOCOL, HTTP_NOT_HTTP }, /* HTTP/0.9 */
+    { CURLE_BAD_CONTENT_ENCODING, HTTP_NOT_HTTP },
+    { CURLE_WRITE_ERROR, HTTP_OUT_OF_MEMORY }, /* on_reply_bytes() */
+    { CURLE_OUT_OF_MEMORY, HTTP_OUT_OF_MEMORY },
+};
+
 static enum http_failure failure_of(const struct slot *slot)
 {
-    switch (slot->result) {
-    case CURLE_OK:
-        return HTTP_NO_FAILURE;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return HTTP_UNRESOLVED;
-    case CURLE_COULDNT_CONNECT:
-        return HTTP_UNREACHABLE;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR:
-        return HTTP_UNTRUSTED;
-    case CURLE_SSL_CACERT_BADFILE:
-        return HTTP_CA_UNREADABLE;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CERTPROBLEM:
-        return HTTP_TLS_FAILED;
-    case CURLE_OPERATION_TIMEDOUT:
-        return HTTP_TIMED_OUT;
-    case CURLE_SEND_ERROR:
-        return HTTP_NOT_SENT;
-    case CURLE_RECV_ERROR:
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_ABORTED_BY_CALLBACK: /* on_request_begins() refused */
-        return HTTP_CUT;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
-    case CURLE_BAD_CONTENT_ENCODING:
-        return HTTP_NOT_HTTP;
-    case CURLE_WRITE_ERROR:
-        return slot->reply_is_too_long ? HTTP_REPLY_TOO_LONG
-                                       : HTTP_OUT_OF_MEMORY;
-    case CURLE_OUT_OF_MEMORY:
-        return HTTP_OUT_OF_MEMORY;
-    default:
-        return HTTP_OTHER_FAILURE;
-    }
+    if (slot->reply_is_too_long)
+        return HTTP_REPLY_TOO_LONG;
+    for (size_t i = 0; i < ARRAY_LENGTH(failures); i++)
+        if (failures[i].code == slot->result)
+            return failures[i].failure;
+    return HTTP_OTHER_FAILURE;
 }
 
 /*
@@ -591,17 +556,19 @@ static void slot_describe(struct slot *slot, struct http_reply *reply)
 
 bool http_client_next(struct http_client *client, struct http_reply *reply)
 {
-    unsigned slot_number;
+    struct slot *slot;
 
     if (client->finished_count == 0)
         return false;
-    slot_number = client->finished[client->finished_first];
-    client->finished_first =
-        (client->finished_first + 1) % client->settings.slot_count;
+    /* Round and round, so that no slot waits for ever behind busy ones. */
+    do {
+        client->next = (client->next + 1) % client->settings.slot_count;
+        slot = &client->slots[client->next];
+    } while (slot->state != SLOT_FINISHED);
+    slot->state = SLOT_IDLE;
     client->finished_count--;
-    reply->slot = slot_number;
-    slot_describe(&client->slots[slot_number], reply);
-    client->slots[slot_number].state = SLOT_IDLE;
+    reply->slot = client->next;
+    slot_describe(slot, reply);
     return true;
 }
 
@@ -625,18 +592,8 @@ const char *http_failure_name(enum http_failure failure)
 {
     static const char *const names[] = {
         [HTTP_NO_FAILURE] = "none",
-        [HTTP_UNRESOLVED] = "unresolved",
-        [HTTP_UNREACHABLE] = "unreachable",
-        [HTTP_TLS_FAILED] = "tls_failed",
-        [HTTP_UNTRUSTED] = "untrusted",
-        [HTTP_CA_UNREADABLE] = "ca_unreadable",
-        [HTTP_TIMED_OUT] = "timed_out",
-        [HTTP_NOT_SENT] = "not_sent",
-        [HTTP_CUT] = "cut",
-        [HTTP_REPLY_TOO_LONG] = "reply_too_long",
-        [HTTP_NOT_HTTP] = "not_http",
-        [HTTP_OUT_OF_MEMORY] = "out_of_memory",
-        [HTTP_OTHER_FAILURE] = "other",
+#define HTTP_FAILURE(constant, name) [constant] = (name),
+#include "egress/http_failures.tbl"
     };
 
     assert(failure < ARRAY_LENGTH(names) && names[failure]);

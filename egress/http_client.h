@@ -45,18 +45,8 @@
 
 enum http_failure {
     HTTP_NO_FAILURE = 0,
-    HTTP_UNRESOLVED,     /* the host's name has no address */
-    HTTP_UNREACHABLE,    /* no connection: refused, no route */
-    HTTP_TLS_FAILED,     /* no TLS with this peer */
-    HTTP_UNTRUSTED,      /* its certificate is not to be trusted */
-    HTTP_CA_UNREADABLE,  /* our file of trusted certificates is unusable */
-    HTTP_TIMED_OUT,      /* while connecting, sending or waiting */
-    HTTP_NOT_SENT,       /* the connection broke while the request went out */
-    HTTP_CUT,            /* it broke before the whole reply was there */
-    HTTP_REPLY_TOO_LONG, /* more than HTTP_REPLY_MOST */
-    HTTP_NOT_HTTP,       /* what came back is not HTTP */
-    HTTP_OUT_OF_MEMORY,  /* ours */
-    HTTP_OTHER_FAILURE,  /* see the explanation */
+#define HTTP_FAILURE(constant, name) constant,
+#include "egress/http_failures.tbl"
 };
 
 struct http_client_settings {
