@@ -112,6 +112,20 @@ static size_t character_count(const char *text)
     return count;
 }
 
+/* "OFFSET:LENGTH" */
+static bool is_part(struct bytes text)
+{
+    const uint8_t *colon =
+        text.length > 0 ? memchr(text.data, ':', text.length) : NULL;
+    size_t before = colon ? (size_t)(colon - text.data) : text.length;
+    uint64_t offset = 0;
+    uint64_t length = 0;
+
+    return bytes_parse_u64(bytes_of(text.data, before), &offset) &&
+           bytes_parse_u64(bytes_skip(text, before + 1), &length) && length > 0;
+}
+
+/* Ingest looks closer; this is what nothing should be started with. */
 static int check_partition_key(struct options *options)
 {
     const char *key = options->partition_key;
@@ -121,11 +135,14 @@ static int check_partition_key(struct options *options)
         return 0;
     if (bytes_start_with(text, "json:") && text.length > strlen("json:"))
         return 0;
+    if (bytes_start_with(text, "bytes:") &&
+        is_part(bytes_skip(text, strlen("bytes:"))))
+        return 0;
     if (!bytes_start_with(text, "static:") || text.length == strlen("static:"))
         return options_complain(options, OPTIONS_WRONG,
                                 "--partition-key: \"%s\" is none of none, "
-                                "message-id, json:PATH and static:TEXT; try "
-                                "json:user_id",
+                                "message-id, json:PATH, bytes:OFFSET:LENGTH "
+                                "and static:TEXT; try json:user_id",
                                 key);
     key += strlen("static:");
     if (bytes_are_utf8(text) && character_count(key) <= PARTITION_KEY_MOST)

@@ -193,7 +193,7 @@ void options_print_help(FILE *file, const char *program, const char *purpose)
 {
     (void)fprintf(file,
                   "%s %s - %s\n\nUsage: %s --topic=TEXT --stream=TEXT "
-                  "--nsqd-tcp-address=HOST:PORT [options]\n",
+                  "[options]\n",
                   program, N2K_VERSION, purpose, program);
     for (size_t group = 0; group < ARRAY_LENGTH(group_titles); group++) {
         (void)fprintf(file, "\n%s:\n", group_titles[group]);
