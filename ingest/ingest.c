@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include "ingest/ingest.h"
+#include "ingest/ingest_lookups.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,6 +25,7 @@ static int (*const ingest_steps[])(struct ingest *) = {
     ingest_publish,          /* records   -> egress                     */
     ingest_finish,           /* decided   -> FIN                        */
     ingest_meet_peers,       /* absent    -> connecting; silent -> lost */
+    ingest_ask_lookups,      /* due polls -> nsqlookupd                 */
     ingest_touch,            /* held long -> TOUCH                      */
     ingest_adjust_ready,     /* room      -> RDY                        */
     ingest_send,             /* commands  -> sockets                    */
@@ -104,6 +105,7 @@ static int64_t sleep_length(const struct ingest *ingest)
     int64_t ns;
 
     due = monotonic_earlier(due, ingest->touch_due);
+    due = monotonic_earlier(due, ingest_lookups_due(ingest));
     due = monotonic_earlier(due, ready_count_deadline(&ingest->ready));
     for (size_t i = 0; i < ingest->nsqd_count; i++)
         due = monotonic_earlier(due, nsqd_deadline(ingest->nsqds[i]));

@@ -12,7 +12,8 @@
  *   ingest_arrivals.c  completions, messages, parked messages
  *   ingest_finish.c    FIN, refused messages, TOUCH
  *   ingest_ready.c     RDY from room
- *   ingest_peers.c     connecting, losing and finding nsqd
+ *   ingest_peers.c     connecting to nsqd, losing them
+ *   ingest_lookups.c   finding nsqd through nsqlookupd
  */
 
 #include <limits.h>
@@ -39,6 +40,9 @@ enum ingest_tag {
     TAG_SIGNAL,   /* SIGTERM */
     TAG_RESOLVER, /* a name was looked up */
 };
+
+/* What the resolver is asked for: index of an nsqd, or this and a lookup's. */
+#define INGEST_RESOLVE_LOOKUP (UINT64_C(1) << 32)
 
 static inline uint64_t ingest_tag_make(enum ingest_tag kind, size_t index)
 {

@@ -10,7 +10,7 @@
  * consumer that does not answer heartbeats.
  */
 
-#include "ingest/ingest.h"
+#include "ingest/ingest_lookups.h"
 
 #include "common/lifeline.h"
 
@@ -157,6 +157,7 @@ static void take_completion(struct ingest *ingest,
         take_nsqd(ingest, ingest->nsqds[index], completion);
         break;
     case TAG_LOOKUP:
+        ingest_lookups_take(ingest, index, completion);
         break;
     case TAG_LIFELINE:
         take_lifeline(ingest);

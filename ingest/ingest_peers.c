@@ -9,7 +9,7 @@
  * a topic anew that somebody has just deleted.
  */
 
-#include "ingest/ingest.h"
+#include "ingest/ingest_lookups.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -82,6 +82,7 @@ void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why)
         counter_add(&ingest->counters->connections_lost, 1);
     ingest->needs_ready = true;
     nsqd_on_ended(nsqd, ingest->now, &ingest->random);
+    ingest_lookups_hurry(ingest);
 }
 
 static void on_time(struct ingest *ingest, struct nsqd *nsqd)
@@ -111,7 +112,10 @@ void ingest_take_resolved(struct ingest *ingest)
     struct resolver_answer answer;
 
     while (resolver_take(ingest->resolver, &answer))
-        if (answer.tag < ingest->nsqd_count)
+        if (answer.tag >= INGEST_RESOLVE_LOOKUP)
+            ingest_lookups_resolved(
+                ingest, (size_t)(answer.tag - INGEST_RESOLVE_LOOKUP), &answer);
+        else if (answer.tag < ingest->nsqd_count)
             take_addresses(ingest, ingest->nsqds[answer.tag], &answer);
 }
 
@@ -187,6 +191,8 @@ int ingest_open_peers(struct ingest *ingest)
                              ingest_tag_make(TAG_RESOLVER, 0));
     for (size_t i = 0; result == 0 && i < given->count; i++)
         result = ingest_add_nsqd(ingest, given->values[i]);
+    if (result == 0)
+        result = ingest_lookups_open(ingest);
     return result;
 }
 
@@ -195,4 +201,5 @@ void ingest_close_peers(struct ingest *ingest)
     if (ingest->resolver)
         io_unwatch(ingest->io, resolver_descriptor(ingest->resolver));
     resolver_free(ingest->resolver);
+    ingest_lookups_close(ingest);
 }
