@@ -44,7 +44,7 @@ static const struct consumer_row consumer_rows[] = {
     { "max_in_flight", CONSUMER_NUMBER, FIELD(max_in_flight),
       1, 1000000, 0, NULL },
     { "msg_timeout", CONSUMER_DURATION, FIELD(msg_timeout_ns),
-      0, 24 * 60 * MINUTE, 0, NULL },
+      0, INT64_C(24) * 60 * MINUTE, 0, NULL },
     { "heartbeat_interval", CONSUMER_DURATION, FIELD(heartbeat_interval_ns),
       NS_PER_SECOND, MINUTE, 30 * NS_PER_SECOND, NULL },
     { "output_buffer_size", CONSUMER_NUMBER, FIELD(output_buffer_size),

@@ -15,11 +15,11 @@
 const struct option_row option_rows[] = {
 #define OPTION(option, name, type, start, smallest, largest, heading, text)    \
     {                                                                          \
-        .flag = name,                                                          \
-        .initial = start,                                                      \
-        .meaning = text,                                                       \
-        .least = smallest,                                                     \
-        .most = largest,                                                       \
+        .flag = (name),                                                        \
+        .initial = (start),                                                    \
+        .meaning = (text),                                                     \
+        .least = (smallest),                                                   \
+        .most = (largest),                                                     \
         .offset = offsetof(struct options, option),                            \
         .kind = OPTION_KIND_##type,                                            \
         .group = OPTION_GROUP_##heading,                                       \
