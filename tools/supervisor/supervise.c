@@ -175,16 +175,15 @@ static void end_running(const struct step *step)
 {
     struct supervise *supervise = step->supervise;
     bool is_survey = step->child->role == CHILD_SURVEY;
+    bool is_done = is_survey && step->value == 0 && supervise->queue_count > 0;
+    bool goes_on = supervise->phase == SUPERVISE_DRAINING_INGEST &&
+                   step->child->role == CHILD_EGRESS && !supervise->is_quitting;
 
-    if (is_survey && is_draining(supervise))
+    if (is_done || (is_survey && is_draining(supervise)))
         retire(step);
     else if (is_final(step->value))
         fail(step);
-    else if (is_survey && step->value == 0 && supervise->queue_count > 0)
-        retire(step);
-    else if (!is_draining(supervise) ||
-             (supervise->phase == SUPERVISE_DRAINING_INGEST &&
-              step->child->role == CHILD_EGRESS && !supervise->is_quitting))
+    else if (!is_draining(supervise) || goes_on)
         restart_later(step);
     else {
         supervise->is_unclean = true;
