@@ -94,6 +94,7 @@ static void work(bool is_stuck)
     struct pollfd lifeline = { .fd = LIFELINE_DESCRIPTOR, .events = POLLIN };
     struct lifeline_message message;
 
+    note("attached"); /* before it can have an effect */
     (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_READY, 0);
     note("ready");
     for (;;) {

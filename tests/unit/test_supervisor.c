@@ -192,8 +192,8 @@ START_TEST(bridge_starts_and_stops_in_order_and_leaves_nothing)
 
     ck_assert_int_eq(stop(), 0);
     ck_assert_int_lt(place_of("survey started"), place_of("egress0 started"));
-    ck_assert_int_lt(place_of("egress0 ready"), place_of("ingest started"));
-    ck_assert_int_lt(place_of("egress1 ready"), place_of("ingest started"));
+    ck_assert_int_lt(place_of("egress0 attached"), place_of("ingest started"));
+    ck_assert_int_lt(place_of("egress1 attached"), place_of("ingest started"));
     ck_assert_int_lt(place_of("ingest drains"), place_of("egress0 drains"));
     ck_assert_int_lt(place_of("ingest drains"), place_of("egress1 drains"));
     ck_assert_int_ge(place_of("ingest drains"), 0);
