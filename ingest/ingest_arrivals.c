@@ -16,8 +16,8 @@
 
 static void note_message(struct ingest *ingest, size_t length)
 {
-    /* A moving average over some 64 messages: what RDY is worth in bytes. */
-    ingest->record_bytes += (record_space(length) - ingest->record_bytes) / 64;
+    ingest->record_bytes =
+        ready_average(ingest->record_bytes, record_space(length));
     counter_add(&ingest->counters->messages_received, 1);
     counter_add(&ingest->counters->bytes_received, length);
 }

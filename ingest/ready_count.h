@@ -77,3 +77,14 @@ ready_count_deadline(const struct ready_count *count)
 {
     return count->rotate_at;
 }
+
+/*
+ * The moving average that record_length wants: `average` with one more record
+ * of `length` bytes, over some 64 of them. Never 0.
+ */
+static inline uint64_t ready_average(uint64_t average, uint64_t length)
+{
+    uint64_t mixed = (average * 63 + length) / 64;
+
+    return mixed > 0 ? mixed : 1;
+}

@@ -248,6 +248,21 @@ START_TEST(in_flight_stays_within_its_bounds_whatever_happens)
 }
 END_TEST
 
+START_TEST(average_follows_smaller_records_down)
+{
+    uint64_t average = 256;
+
+    for (int i = 0; i < 1000; i++) {
+        average = ready_average(average, 176);
+        ck_assert_uint_ge(average, 176 - 1);
+        ck_assert_uint_le(average, 256);
+    }
+
+    ck_assert_uint_le(average, 176 + 64);
+    ck_assert_uint_ge(ready_average(0, 0), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ready_count");
@@ -257,6 +272,7 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(division, set_up, NULL);
+    tcase_add_test(division, average_follows_smaller_records_down);
     tcase_add_test(division, one_connection_gets_all_that_is_allowed);
     tcase_add_test(division, no_connection_is_no_work);
     tcase_add_test(division, sum_is_divided_evenly_to_the_last_message);
