@@ -191,11 +191,12 @@ static void put_id(struct bytes_writer *writer, const struct nsq_message_id *id)
 void nsq_encode_finish(struct bytes_writer *writer,
                        const struct nsq_message_id *id)
 {
+    static const uint8_t name[4] = { 'F', 'I', 'N', ' ' };
     uint8_t *line = bytes_claim(writer, 4 + NSQ_MESSAGE_ID_LENGTH + 1);
 
     if (!line)
         return;
-    memcpy(line, "FIN ", 4);
+    memcpy(line, name, sizeof(name));
     memcpy(line + 4, id->text, NSQ_MESSAGE_ID_LENGTH);
     line[4 + NSQ_MESSAGE_ID_LENGTH] = '\n';
 }

@@ -24,7 +24,7 @@
 #include "ingest/nsq_protocol.h"
 
 #define PARTITION_KEY_CHARACTERS_MOST 256
-#define PARTITION_KEY_BYTES_MOST      (4 * PARTITION_KEY_CHARACTERS_MOST)
+#define PARTITION_KEY_BYTES_MOST      ((size_t)4 * PARTITION_KEY_CHARACTERS_MOST)
 
 enum partition_key_condition {
     PARTITION_KEY_WRONG = 1, /* the option is not one of the above */
