@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/error.h"
+#include "common/shared_memory.h"
 #include "shard/layout.h"
 #include "shard/queue_segment.h"
 #include "shard/segment_name.h"
@@ -131,6 +132,14 @@ static int make_queue(const char *bridge, const struct layout *layout,
     return result ? result : queue_create(name.text, &plan);
 }
 
+/* What all segments of the layout take together. */
+static uint64_t total_length(const struct layout *layout)
+{
+    return layout->queue_count * (QUEUE_RING_OFFSET + layout->queue_capacity +
+                                  sizeof(*layout->queues)) +
+           sizeof(struct wakeup_segment) + QUEUE_RING_OFFSET;
+}
+
 /* All of them or none; the layout last, because it says that the rest is there. */
 static int make_segments(const char *bridge, const struct layout *layout)
 {
@@ -196,6 +205,8 @@ int segments_provide(const struct options *options, const struct survey *survey,
     report->queue_capacity = planned.queue_capacity;
     if (exists)
         result = remove_segments(bridge, found.generation, found.queue_count);
+    if (result == 0)
+        result = shared_memory_check_room(total_length(&planned));
     if (result == 0)
         result = make_segments(bridge, &planned);
 out:
