@@ -17,6 +17,8 @@
  * Sizes are bytes. MiB is 1048576 in all of them.
  */
 
+#include <stddef.h>
+
 /* API, PutRecords: each request supports up to 500 records. */
 #define KINESIS_RECORDS_PER_REQUEST_MOST 500
 
@@ -25,14 +27,14 @@
  * Counted are the data before base64 and the partition keys; the names and
  * brackets around them are not.
  */
-#define KINESIS_REQUEST_BYTES_MOST (10 * 1024 * 1024)
+#define KINESIS_REQUEST_BYTES_MOST ((size_t)10 * 1024 * 1024)
 
 /*
  * Requests a little below the limit have been refused (at 5242772 of the 5242880
  * bytes that were the limit then: amazon-kinesis-streams-for-fluent-bit,
  * issue 21), so this much of it is left unused.
  */
-#define KINESIS_REQUEST_BYTES_HEADROOM (16 * 1024)
+#define KINESIS_REQUEST_BYTES_HEADROOM ((size_t)16 * 1024)
 
 /*
  * LARGE: a stream takes records of up to its MaxRecordSizeInKiB, which is 1024

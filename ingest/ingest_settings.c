@@ -16,13 +16,13 @@
  * what no sane one exceeds. What the stream cannot take is refused later, one
  * message at a time.
  */
-#define MESSAGE_SIZE_MOST (64 * 1024 * 1024)
+#define MESSAGE_SIZE_MOST ((size_t)64 * 1024 * 1024)
 
 /* Parked frames and half a frame: nsqd sends at most RDY messages ahead. */
-#define CARRY_OVER_MOST (256 * 1024 * 1024)
+#define CARRY_OVER_MOST ((size_t)256 * 1024 * 1024)
 
 /* FINs and TOUCHes of everything that can be in flight, several times. */
-#define OUTPUT_MOST (64 * 1024 * 1024)
+#define OUTPUT_MOST ((size_t)64 * 1024 * 1024)
 
 /* go-nsq's rdy_redistribute_interval: RDY 1 wanders when there is too little. */
 #define ROTATION_NS (5 * NS_PER_SECOND)

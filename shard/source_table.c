@@ -52,9 +52,8 @@ int source_table_intern(struct source_table *table, const char *name,
     uint64_t count = load_relaxed(&segment->count);
 
     for (uint64_t i = 0; i < count; i++) {
-        if (strncmp(segment->rows[i].name, name, SOURCE_NAME_CAPACITY - 1)) {
+        if (strncmp(segment->rows[i].name, name, SOURCE_NAME_CAPACITY - 1) != 0)
             continue;
-        }
         *source = (uint16_t)i;
         return 0;
     }
