@@ -116,6 +116,20 @@ def run_meson(folder, suite, arguments, pattern=''):
             for line in log.read_text().splitlines()]
 
 
+def run_tidy(arguments):
+    """Let clang-tidy look at the programs."""
+    title = 'clang-tidy finds nothing in the programs'
+    if not re.search(arguments.only, title):
+        return []
+    done = subprocess.run(['tools/dev/check_tidy', 'build-test'],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False)
+    is_ok = done.returncode == 0
+    findings = '\n'.join(line for line in done.stdout.splitlines()
+                         if re.search(r': (error|warning): ', line))
+    return [Result(title, is_ok, not is_ok, 0, findings or done.stdout)]
+
+
 def run_integration(arguments):
     """Run tests/integration against build-test."""
     with tempfile.NamedTemporaryFile(suffix='.json') as report:
@@ -177,6 +191,7 @@ def main():
         print(f'building {folder} ...', flush=True)
         build(folder)
     summary.stage('style', run_meson, 'build-test', 'style', arguments)
+    summary.stage('clang-tidy', run_tidy, arguments)
     summary.stage('unit', run_meson, 'build-test', 'unit', arguments)
     summary.stage('unit, address and undefined sanitizers', run_meson,
                   'build-test-address', 'unit', arguments)
