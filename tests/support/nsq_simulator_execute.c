@@ -17,6 +17,10 @@
 
 static void put_sentence(struct connection *connection, const char *format,
                          va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+static void put_sentence(struct connection *connection, const char *format,
+                         va_list arguments)
 {
     char sentence[SENTENCE_MOST];
     int length = vsnprintf(sentence, sizeof(sentence), format, arguments);

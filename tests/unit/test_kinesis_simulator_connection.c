@@ -79,7 +79,7 @@ START_TEST(request_may_be_split_at_any_byte)
         say(REQUEST, i);
         ck_assert_int_eq(turn(), 0);
         ck_assert_str_eq(hear(), "");
-        say(REQUEST + i, request_length - i);
+        say(&REQUEST[i], request_length - i);
         ck_assert_int_eq(turn(), 0);
         ck_assert_ptr_nonnull(strstr(hear(), "HTTP/1.1 200 OK\r\n"));
     }
