@@ -133,6 +133,18 @@ static const struct batch_part everything = {
     .takes_keyless = true,
 };
 
+static size_t count_undecided(struct queue_sender *sender)
+{
+    uint64_t position = sender->consumer.released;
+    struct record_header *record;
+    size_t count = 0;
+
+    while (position < sender->batch.end &&
+           queue_peek(&sender->consumer, &position, &record) == 0)
+        count += batch_part_takes(&everything, record);
+    return count;
+}
+
 /* Decide the one undecided record before `end`, which no such stream takes. */
 static int refuse_first(struct queue_sender *sender, uint64_t end)
 {
@@ -200,6 +212,17 @@ static int next_of_batch(struct queue_sender *sender,
     return SENDER_NOTHING;
 }
 
+/*
+ * Nothing of a batch may be left to send: its last records were refused, or a
+ * predecessor died after it had decided them and before it released them.
+ */
+static int release_if_decided(struct queue_sender *sender)
+{
+    if (sender->state != SENDER_DUE || count_undecided(sender) > 0)
+        return 0;
+    return queue_sender_settle(sender, sender->looked);
+}
+
 int queue_sender_next_part(struct queue_sender *sender,
                            const struct batch_encoder *encoder,
                            const struct shard_map *map, struct wall_time now,
@@ -216,6 +239,8 @@ int queue_sender_next_part(struct queue_sender *sender,
         return next_of_batch(sender, encoder, map, part);
     }
     result = update_key(sender, map);
+    if (result == 0)
+        result = release_if_decided(sender);
     if (result)
         return result;
     part->is_begun = true;
@@ -257,18 +282,6 @@ void queue_sender_on_failed(struct queue_sender *sender,
     if (!sender->is_blamed)
         retrier_on_outcome(&sender->retrier, outcome, sender->looked, random);
     sender->is_blamed = true;
-}
-
-static size_t count_undecided(struct queue_sender *sender)
-{
-    uint64_t position = sender->consumer.released;
-    struct record_header *record;
-    size_t count = 0;
-
-    while (position < sender->batch.end &&
-           queue_peek(&sender->consumer, &position, &record) == 0)
-        count += batch_part_takes(&everything, record);
-    return count;
 }
 
 size_t queue_sender_refuse_part(struct queue_sender *sender,

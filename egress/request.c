@@ -120,7 +120,10 @@ int request_add(struct request *request, struct queue_sender *sender,
     size_t before = request->entry_count;
     int result = 0;
 
-    while (request->entry_count < KINESIS_RECORDS_PER_REQUEST_MOST) {
+    /* Not even a batch is formed: the longer it waits, the more it holds. */
+    if (before == KINESIS_RECORDS_PER_REQUEST_MOST)
+        return REQUEST_FULL;
+    for (;;) {
         int next =
             queue_sender_next_part(sender, &surroundings->encoder,
                                    surroundings->map, surroundings->now, &part);
