@@ -122,7 +122,7 @@ class Scene:
                          [body for _, body in messages[start:start + BATCH]])
         return messages
 
-    def wait_until_finished(self, *nsqds, seconds=60):
+    def wait_until_finished(self, *nsqds, seconds=30):
         for nsqd in nsqds:
             nsqd.wait_until_finished(self.topic, CHANNEL, seconds)
 

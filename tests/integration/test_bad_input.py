@@ -5,12 +5,14 @@ import subprocess
 from integration.marks import CannotRunHere
 from integration.scene import CHANNEL
 from rig.processes import free_port, wait_until
+from rig.simulators import KinesisSimulatorTls
 
 USAGE, CONFIGURATION = 64, 78
 NSQD = '--nsqd-tcp-address=127.0.0.1:4150'
 
 
-def _expect_refusal(scene, options, words, statuses=(USAGE,)):
+def _expect_refusal(scene, options, words,
+                    statuses=(USAGE, CONFIGURATION)):
     """Run it, expect a status and every word in what it says."""
     bridge = scene.run_bridge(*options)
     status = bridge.program.wait(10)
@@ -62,35 +64,36 @@ def unknown_choice_is_refused_with_the_choices(scene):
 
 def topic_name_nsqd_would_refuse_is_refused(scene):
     _expect_refusal(scene, ['--topic=no spaces', '--stream=s', NSQD],
-                    ['topic', 'no spaces'], (USAGE, CONFIGURATION))
+                    ['topic', 'no spaces'])
 
 
 def channel_name_nsqd_would_refuse_is_refused(scene):
     _expect_refusal(scene, ['--topic=t', '--channel=a/b', '--stream=s', NSQD],
-                    ['channel', 'a/b'], (USAGE, CONFIGURATION))
+                    ['channel', 'a/b'])
 
 
 def unknown_partition_key_is_refused_with_the_kinds(scene):
     _expect_refusal(scene, ['--topic=t', '--stream=s', NSQD,
                             '--partition-key=xml:user'],
-                    ['partition-key', 'json:'], (USAGE, CONFIGURATION))
+                    ['partition-key', 'json:'])
 
 
 def address_without_a_port_is_refused(scene):
     _expect_refusal(scene, ['--topic=t', '--stream=s',
                             '--nsqd-tcp-address=127.0.0.1:99999'],
-                    ['127.0.0.1:99999'], (USAGE, CONFIGURATION))
+                    ['127.0.0.1:99999'])
 
 
 def plain_http_to_another_host_is_refused(scene):
     _expect_refusal(scene, ['--topic=t', '--stream=s', NSQD,
                             '--endpoint-url=http://192.0.2.1:4567'],
-                    ['endpoint-url', 'loopback'], (USAGE, CONFIGURATION))
+                    ['endpoint-url', 'loopback'])
 
 
 def ca_file_that_is_absent_is_named(scene):
-    _expect_refusal(scene, ['--topic=t', '--stream=s', NSQD,
-                            '--endpoint-url=https://127.0.0.1:4567',
+    stream = scene.make_stream(scene.start_simulator(KinesisSimulatorTls))
+    _expect_refusal(scene, ['--topic=t', f'--stream={stream.name}', NSQD,
+                            f'--endpoint-url={stream.endpoint_url}',
                             '--ca-file=/nonexistent.pem'],
                     ['/nonexistent.pem'], (CONFIGURATION,))
 

@@ -4,15 +4,16 @@ import base64
 import hashlib
 
 from rig.deaggregate import UserRecord, deaggregate
+from rig.emulators import Kinesalite
 from rig.ledger import judge
 from rig.read_back import Stream, hash_key
 
 PUBLISHED = [('ann', b'1'), ('bob', b'2'), ('ann', b'3'), ('bob', b'4')]
 
 
-def _stream(*bodies, outside_count=0):
+def _stream(*bodies):
     return Stream([UserRecord('shard-0', '1', 0, True, 'key', body, 0.0)
-                   for body in bodies], 1, outside_count)
+                   for body in bodies], 1, 0)
 
 
 def stream_in_another_order_of_keys_is_good(scene):
@@ -46,11 +47,22 @@ def altered_message_is_one_lost_and_one_invented(scene):
     assert not verdict.is_good
 
 
-def record_outside_its_shard_is_not_good(scene):
-    verdict = judge(PUBLISHED, _stream(b'1', b'2', b'3', b'4',
-                                       outside_count=1))
+def aggregate_that_reaches_out_of_its_shard_is_passed_over(scene):
+    # The hash key of "k" is 0x8ce4b16b22b58894aa86c421e8759df3.
+    protobuf = b'\x0a\x01k' b'\x1a\x05\x08\x00\x1a\x01a'
+    body = b'\xf3\x89\x9a\xc2' + protobuf + hashlib.md5(protobuf).digest()
+    stream = scene.make_stream(Kinesalite, shard_count=2)
+    for hash_key_of_put in ('0', str(2**127)):
+        stream.kinesis.call(
+            'PutRecord', StreamName=stream.name, PartitionKey='any',
+            ExplicitHashKey=hash_key_of_put,
+            Data=base64.b64encode(body).decode())
 
-    assert not verdict.is_good, verdict
+    read = stream.read()
+
+    assert read.kinesis_record_count == 2 and read.dropped_count == 1, read
+    assert [one.shard_id for one in read.user_records] == \
+        ['shardId-000000000001']
 
 
 def aggregate_of_the_specification_is_taken_apart(scene):

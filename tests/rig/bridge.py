@@ -65,6 +65,10 @@ class Bridge:
                 self.worker(index) for index in range(worker_count))
         wait_until(started, 'ingest and egress are running', seconds)
 
+    def readiness_count(self, child):
+        """How often a child, such as egress[0], said that it works."""
+        return self.program.log().count(f'child_ready child={child} ')
+
     def kill_worker(self, index):
         """SIGKILL one egress worker; returns its process number."""
         pid = self.worker(index)

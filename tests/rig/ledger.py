@@ -17,12 +17,11 @@ class Verdict:
     invented: int  # in the stream, never published
     duplicates: int  # copies beyond the first
     order_violations: int  # first copies that came after a later one of a key
-    outside: int  # user records a KCL consumer would not see
+    dropped: int  # user records a KCL consumer passes over, see read_back
 
     @property
     def is_good(self):
-        return not (self.lost or self.invented or self.order_violations or
-                    self.outside)
+        return not (self.lost or self.invented or self.order_violations)
 
 
 def judge(published, stream):
@@ -49,4 +48,4 @@ def judge(published, stream):
                 latest[key] = max(number, latest.get(key, -1))
     return Verdict(len(published), len(stream.user_records),
                    len(published) - len(seen), invented, duplicates,
-                   violations, stream.outside_count)
+                   violations, stream.dropped_count)

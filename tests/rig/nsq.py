@@ -108,7 +108,7 @@ class Nsqd:
                    f'a consumer of {topic}/{channel} at {self.tcp_address}',
                    seconds)
 
-    def wait_until_finished(self, topic, channel, seconds=60):
+    def wait_until_finished(self, topic, channel, seconds=30):
         wait_until(lambda: self.unfinished(topic, channel) == 0,
                    f'every message of {topic}/{channel} is finished '
                    f'({self.tcp_address})', seconds)
