@@ -175,6 +175,33 @@ START_TEST(queue_that_the_layout_names_is_missed)
 }
 END_TEST
 
+START_TEST(damaged_layout_and_sources_cost_a_sentence_each)
+{
+    static const char *const parts[] = { "layout", "sources" };
+
+    inspected_bridge_write(&bridge, 1, 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        struct segment_name name = segment_name_of(bridge.name, parts[i]);
+        int descriptor = shm_open(name.text, O_RDWR | O_CLOEXEC, 0);
+
+        /* Behind the head: the number of rows stands here, among others. */
+        ck_assert_int_eq(
+            pwrite(descriptor, "\377\377\377\377\377\377\377\377", 8, 64), 8);
+        (void)close(descriptor);
+    }
+
+    ck_assert_int_eq(
+        inspected_bridge_look(&bridge, "dump", bridge.name_option, NULL, NULL),
+        65);
+    ck_assert_ptr_nonnull(strstr(bridge.run.sentence,
+                                 ".layout has ranges or sizes that cannot be"));
+    ck_assert_ptr_nonnull(strstr(bridge.run.sentence,
+                                 ".sources says it has 18446744073709551615 "
+                                 "sources, and room is for 1024"));
+    expect_text("  at 0: waiting, ");
+}
+END_TEST
+
 static void flip_bytes(const char *name, struct random *random, int count)
 {
     int descriptor = shm_open(name, O_RDWR | O_CLOEXEC, 0);
@@ -236,6 +263,7 @@ int main(void)
                         segment_that_is_no_queue_costs_one_clear_sentence, 0,
                         IMPOSTOR_COUNT);
     tcase_add_test(damage, queue_that_the_layout_names_is_missed);
+    tcase_add_test(damage, damaged_layout_and_sources_cost_a_sentence_each);
     tcase_add_loop_test(damage, no_bytes_make_it_crash_or_write_what_is_no_json,
                         0, 16);
     suite_add_tcase(suite, damage);

@@ -8,6 +8,23 @@
 
 #include "common/error.h"
 
+/* The head is wrong, or what stands behind it. */
+static void explain(struct inspection *inspection,
+                    const struct segment_entry *segment)
+{
+    struct shared_memory memory = SHARED_MEMORY_NULL;
+    int result = shared_memory_open(segment->name.text, SHARED_MEMORY_READ,
+                                    LAYOUT_MAGIC, LAYOUT_VERSION, &memory);
+
+    shared_memory_close(&memory);
+    if (result == 0)
+        inspection_damage(inspection, segment,
+                          "has ranges or sizes that cannot be");
+    else
+        inspection_cannot_use(inspection, segment, LAYOUT_MAGIC,
+                              LAYOUT_VERSION);
+}
+
 static void read_one(struct inspection *inspection,
                      const struct segment_entry *segment, void *own)
 {
@@ -15,24 +32,12 @@ static void read_one(struct inspection *inspection,
     struct bridge_layout row = { .segment = segment };
     int result = layout_read(segment->name.text, &row.layout);
 
-    if (result == -ENOENT)
-        return; /* removed meanwhile */
-    if (result == -EPROTO) {
-        const char *sentence = error_take(result);
-
-        if (strstr(sentence, "another build"))
-            inspection_cannot_use(inspection, segment, LAYOUT_MAGIC,
-                                  LAYOUT_VERSION);
-        else
-            inspection_damage(inspection, segment,
-                              "has ranges or sizes that cannot be");
-        return;
-    }
-    if (result < 0) {
+    if (result == 0)
+        layouts->rows[layouts->count++] = row;
+    else if (result == -EPROTO)
+        explain(inspection, segment);
+    else if (result != -ENOENT) /* removed meanwhile */
         inspection_failure(inspection, result);
-        return;
-    }
-    layouts->rows[layouts->count++] = row;
 }
 
 void layouts_read(struct inspection *inspection, struct layouts *layouts)

@@ -160,6 +160,7 @@ static int read_folder(DIR *folder, const char *bridge,
         char name[SEGMENT_NAME_CAPACITY] = "/";
         struct segment_entry entry;
         const struct dirent *file;
+        size_t length;
         int result;
 
         errno = 0;
@@ -167,9 +168,10 @@ static int read_folder(DIR *folder, const char *bridge,
         if (!file)
             return errno ? error_origin(-errno, "cannot list " SEGMENT_FOLDER)
                          : 0;
-        if (strlen(file->d_name) + 2 > sizeof(name))
+        length = strlen(file->d_name);
+        if (length + 2 > sizeof(name))
             continue;
-        strcpy(name + 1, file->d_name);
+        memcpy(name + 1, file->d_name, length);
         if (!segment_entry_parse(name, &entry) ||
             (bridge && strcmp(bridge, entry.bridge) != 0))
             continue;
