@@ -22,8 +22,9 @@ class Bridge:
     wrapper: words in front of the command, for a program that ends in exec.
     """
 
-    def __init__(self, folder, options, environment=None, wrapper=()):
-        self.name = f'test-{os.urandom(4).hex()}'
+    def __init__(self, folder, options, environment=None, wrapper=(),
+                 kind='test'):
+        self.name = f'{kind}-{os.urandom(4).hex()}'
         self.program = Program(
             'nsq_to_kinesis',
             [*wrapper, programs.of_the_bridge('nsq_to_kinesis'),

@@ -79,7 +79,7 @@ class Place:
             f'--lookupd-http-address={self.lookup.http_address}',
             f'--stream={STREAM}', f'--endpoint-url={self.server.endpoint_url}',
             f'--egress-workers={WORKER_COUNT}',
-            '--partition-key=json:user_id']))
+            '--partition-key=json:user_id'], kind='try'))
         self.bridge.wait_until_started(WORKER_COUNT)
         self.nsqd.wait_for_consumer(TOPIC, CHANNEL)
         return time.monotonic() - begin
@@ -182,14 +182,15 @@ def run(place, arguments):
 
 
 def explain_kept(place):
-    inspector = place.bridge.program.arguments[0] + '-inspect'
+    inspector = os.path.relpath(place.bridge.program.arguments[0] + '-inspect')
+    name = f'--name={place.bridge.name}'
     print(f'''
-  Everything is still running. In another terminal:
+  Everything is still running. In another terminal, in this folder:
 
     publish       curl -d '{{"user_id":"me","text":"hello"}}' \\
                       'http://127.0.0.1:{place.nsqd.http_port}/pub?topic={TOPIC}'
-    look inside   {inspector} list
-                  {inspector} dump --name={place.bridge.name}
+    look inside   {inspector} list {name}
+                  {inspector} counters {name}
     read the log  less {place.bridge.program.log_path}
     nsqd          http://127.0.0.1:{place.nsqd.http_port}/stats
     kinesis       {place.server.endpoint_url} (stream {STREAM})
