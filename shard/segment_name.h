@@ -7,6 +7,7 @@
  *     /nsq_to_kinesis.<name>.layout            the queues and their ranges
  *     /nsq_to_kinesis.<name>.wakeup            who sleeps
  *     /nsq_to_kinesis.<name>.sources           which nsqd a number stands for
+ *     /nsq_to_kinesis.<name>.acknowledged      what was finished lately
  *     /nsq_to_kinesis.<name>.counters.<role>   ingest, egress-0, egress-1 ...
  *     /nsq_to_kinesis.<name>.g<generation>.q<index>
  *

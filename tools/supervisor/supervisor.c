@@ -411,6 +411,7 @@ static void remove_segments(const struct supervisor *supervisor)
         remove_segment(segment_name_of_counters(options->name, role));
     }
     remove_segment(segment_name_of_counters(options->name, "ingest"));
+    remove_segment(segment_name_of(options->name, "acknowledged"));
     remove_segment(segment_name_of(options->name, "sources"));
     remove_segment(segment_name_of(options->name, "wakeup"));
     remove_segment(segment_name_of(options->name, "layout"));

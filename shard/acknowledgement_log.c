@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "shard/acknowledgement_log.h"
+
+#include <errno.h>
+
+#include "common/error.h"
+#include "shard/shared_word.h"
+
+#define HAS_FIN (UINT64_C(1) << 16)
+
+static bool is_legal_capacity(uint64_t capacity)
+{
+    return capacity >= ACKNOWLEDGEMENTS_LEAST &&
+           capacity <= ACKNOWLEDGEMENTS_MOST &&
+           (capacity & (capacity - 1)) == 0;
+}
+
+static uint64_t length_of(uint64_t capacity)
+{
+    return sizeof(struct acknowledgement_segment) +
+           capacity * sizeof(struct acknowledgement_entry);
+}
+
+/* Returns 0, SHARED_MEMORY_EXISTS or a negative errno. */
+static int create(const char *name, uint64_t capacity,
+                  struct shared_memory *memory)
+{
+    struct acknowledgement_segment *segment;
+    int result = shared_memory_create(name, length_of(capacity), memory);
+
+    if (result)
+        return result;
+    segment = memory->address;
+    segment->capacity = capacity;
+    shared_memory_publish(memory, ACKNOWLEDGEMENT_MAGIC,
+                          ACKNOWLEDGEMENT_VERSION, 0);
+    return 0;
+}
+
+static bool is_sound(const struct shared_memory *memory)
+{
+    const struct acknowledgement_segment *segment = memory->address;
+
+    return memory->length >= sizeof(*segment) &&
+           is_legal_capacity(segment->capacity) &&
+           memory->length == length_of(segment->capacity);
+}
+
+/* Returns 0, a negative errno, or a condition if it cannot be used. */
+static int attach(const char *name, struct shared_memory *memory)
+{
+    int result =
+        shared_memory_open(name, SHARED_MEMORY_WRITE, ACKNOWLEDGEMENT_MAGIC,
+                           ACKNOWLEDGEMENT_VERSION, memory);
+
+    if (result == 0 && !is_sound(memory)) {
+        shared_memory_close(memory);
+        return SHARED_MEMORY_FOREIGN;
+    }
+    return result;
+}
+
+static int create_or_attach(const char *name, uint64_t capacity,
+                            struct shared_memory *memory)
+{
+    int result = create(name, capacity, memory);
+
+    if (result != SHARED_MEMORY_EXISTS)
+        return result;
+    result = attach(name, memory);
+    if (result <= 0)
+        return result;
+    result = shared_memory_remove(name);
+    return result ? result : create(name, capacity, memory);
+}
+
+int acknowledgement_log_open(const char *name, uint64_t capacity,
+                             struct acknowledgement_log *log)
+{
+    int result;
+
+    assert(is_legal_capacity(capacity));
+    *log = (struct acknowledgement_log){ .memory = SHARED_MEMORY_NULL };
+    result = create_or_attach(name, capacity, &log->memory);
+    if (result < 0)
+        return result;
+    if (result == 0)
+        result = shared_memory_lock(&log->memory, 0);
+    if (result > 0)
+        return error_sentence(-EBUSY, "another ingest writes the log %s", name);
+    if (result < 0)
+        return result;
+    log->segment = log->memory.address;
+    log->capacity = log->segment->capacity;
+    log->position = load_acquire(&log->segment->position); /* A1 */
+    return 0;
+}
+
+void acknowledgement_log_close(struct acknowledgement_log *log)
+{
+    shared_memory_close(&log->memory);
+    *log = (struct acknowledgement_log){ .memory = SHARED_MEMORY_NULL };
+}
+
+static struct acknowledgement_entry *
+entry_at(const struct acknowledgement_log *log, uint64_t position)
+{
+    return &log->segment->entries[position & (log->capacity - 1)];
+}
+
+void acknowledgement_log_note(struct acknowledgement_log *log,
+                              const struct acknowledgement *acknowledgement)
+{
+    struct acknowledgement_entry *entry = entry_at(log, log->position);
+
+    store_relaxed(&entry->id, acknowledgement->id);
+    store_relaxed(&entry->timestamp_ns,
+                  (uint64_t)acknowledgement->timestamp_ns);
+    store_relaxed(&entry->checksum, acknowledgement->checksum);
+    store_relaxed(&entry->source, acknowledgement->source |
+                                      (acknowledgement->has_fin ? HAS_FIN : 0));
+    log->position++;
+    store_release(&log->segment->position, log->position); /* A1 */
+}
+
+void acknowledgement_log_read(const struct acknowledgement_log *log,
+                              uint64_t position,
+                              struct acknowledgement *acknowledgement)
+{
+    const struct acknowledgement_entry *entry = entry_at(log, position);
+    uint64_t source = load_relaxed(&entry->source);
+
+    *acknowledgement = (struct acknowledgement){
+        .id = load_relaxed(&entry->id),
+        .timestamp_ns = (int64_t)load_relaxed(&entry->timestamp_ns),
+        .checksum = load_relaxed(&entry->checksum),
+        .source = (uint16_t)source,
+        .has_fin = (source & HAS_FIN) != 0,
+    };
+}
