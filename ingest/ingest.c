@@ -57,10 +57,11 @@ void ingest_start_draining(struct ingest *ingest)
         struct nsqd *nsqd = ingest->nsqds[i];
 
         nsqd->is_wanted = false;
-        if (nsqd->stream && !nsqd_is_subscribed(nsqd))
-            ingest_lose(ingest, nsqd, "stopping");
-        else if (nsqd->stream)
+        /* One that is being renewed has said CLS already. */
+        if (nsqd_can_finish(nsqd, nsqd->incarnation))
             (void)nsq_connection_start_close(&nsqd->connection);
+        else if (nsqd->stream)
+            ingest_lose(ingest, nsqd, "stopping");
     }
 }
 
@@ -211,6 +212,8 @@ static int open_segments(struct ingest *ingest)
     if (result == 0)
         result = queue_set_open(
             bridge, (unsigned)ingest->options->egress_workers, &ingest->queues);
+    if (result == 0)
+        result = ingest_open_redelivery(ingest);
     if (result)
         return result;
     ingest->touched_before = calloc(ingest->queues.layout.queue_count,
@@ -228,6 +231,7 @@ int ingest_open(struct ingest *ingest, const struct options *options)
         .options = options,
         .signal_descriptor = -1,
         .counters_memory = SHARED_MEMORY_NULL,
+        .acknowledged = { .memory = SHARED_MEMORY_NULL },
         .record_bytes = 256,
         .now = clock_monotonic(),
     };
@@ -259,6 +263,7 @@ void ingest_close(struct ingest *ingest)
     io_free(ingest->io);
     if (ingest->signal_descriptor >= 0)
         (void)close(ingest->signal_descriptor);
+    ingest_close_redelivery(ingest);
     queue_set_close(&ingest->queues);
     source_table_close(&ingest->sources);
     shared_memory_close(&ingest->counters_memory);

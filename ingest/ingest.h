@@ -10,6 +10,7 @@
  * ingest.c. The steps are in files of their own:
  *
  *   ingest_arrivals.c  completions, messages, parked messages
+ *   ingest_redelivery.c  messages that came before
  *   ingest_finish.c    FIN, refused messages, TOUCH
  *   ingest_ready.c     RDY from room
  *   ingest_peers.c     connecting to nsqd, losing them
@@ -25,6 +26,7 @@
 #include "ingest/io.h"
 #include "ingest/nsqd.h"
 #include "ingest/ready_count.h"
+#include "ingest/redelivery.h"
 #include "ingest/resolver.h"
 #include "ingest/router.h"
 #include "shard/source_table.h"
@@ -66,6 +68,8 @@ struct ingest {
     struct queue_set queues;
     struct router router;
     struct source_table sources;
+    struct acknowledgement_log acknowledged;
+    struct redelivery redelivery;
     struct shared_memory counters_memory;
     struct ingest_counters *counters;
 
@@ -113,6 +117,14 @@ int ingest_send(struct ingest *ingest);
 /* Between the step files. */
 void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why);
 int ingest_take_arrivals(struct ingest *ingest, struct nsqd *nsqd);
+int ingest_take_candidate(struct ingest *ingest, struct nsqd *nsqd,
+                          const struct nsq_message *message, uint64_t id);
+int ingest_write_message(struct ingest *ingest, struct nsqd *nsqd,
+                         const struct nsq_message *message, uint64_t id);
+void ingest_save_parked(struct ingest *ingest, struct nsqd *nsqd);
+bool ingest_renew(struct ingest *ingest, struct nsqd *nsqd);
+int ingest_open_redelivery(struct ingest *ingest);
+void ingest_close_redelivery(struct ingest *ingest);
 void ingest_refuse(struct ingest *ingest, struct nsqd *nsqd,
                    const struct nsq_message_id *id, const char *why);
 int ingest_add_nsqd(struct ingest *ingest, const char *name);

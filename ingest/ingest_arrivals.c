@@ -23,8 +23,8 @@ static void note_message(struct ingest *ingest, size_t length)
 }
 
 /* Returns 0, or ROUTER_FULL if the message has to wait. */
-static int take_message(struct ingest *ingest, struct nsqd *nsqd,
-                        const struct nsq_message *message)
+int ingest_write_message(struct ingest *ingest, struct nsqd *nsqd,
+                         const struct nsq_message *message, uint64_t id)
 {
     struct delivery delivery = { .source = nsqd->source,
                                  .incarnation = nsqd->incarnation };
@@ -32,9 +32,22 @@ static int take_message(struct ingest *ingest, struct nsqd *nsqd,
 
     if (result == ROUTER_TOO_LARGE)
         ingest_refuse(ingest, nsqd, &message->id, "too large for the stream");
-    if (result == 0)
-        note_message(ingest, message->body.length);
-    return result == ROUTER_FULL ? ROUTER_FULL : 0;
+    if (result)
+        return result == ROUTER_FULL ? ROUTER_FULL : 0;
+    redelivery_on_written(&ingest->redelivery, nsqd->source, id);
+    note_message(ingest, message->body.length);
+    return 0;
+}
+
+/* Returns 0, or ROUTER_FULL if the message has to wait. */
+static int take_message(struct ingest *ingest, struct nsqd *nsqd,
+                        const struct nsq_message *message)
+{
+    uint64_t id = acknowledgement_id(message->id.text);
+
+    if (redelivery_is_candidate(&ingest->redelivery, nsqd->source, id))
+        return ingest_take_candidate(ingest, nsqd, message, id);
+    return ingest_write_message(ingest, nsqd, message, id);
 }
 
 static void on_subscribed(struct ingest *ingest, struct nsqd *nsqd,

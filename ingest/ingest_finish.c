@@ -5,7 +5,8 @@
  *
  * A message is FINed only by the connection that brought it; nsqd refuses it
  * from any other. When that connection is gone, nsqd delivers the message
- * again after its msg_timeout.
+ * again after its msg_timeout, and the acknowledgement log knows it: each
+ * record is noted there before its room is given back (edge A2).
  *
  * TOUCH goes in rounds, so that no deadline is kept per message: each round,
  * a quarter of the smallest msg_timeout long, touches everything that was in a
@@ -82,24 +83,60 @@ static const char *verdict_text(uint8_t verdict)
     return "refused by Kinesis for good";
 }
 
-static void finish_record(struct ingest *ingest,
+static void refuse_record(struct ingest *ingest,
                           const struct record_header *record)
 {
     struct nsq_message_id id = id_of(record);
     struct nsqd *nsqd = nsqd_of(ingest, record);
 
-    if (!nsqd) {
-        counter_add(&ingest->counters->messages_unfinished, 1);
-        return;
-    }
-    if (record->verdict != VERDICT_DELIVERED) {
+    if (nsqd)
         ingest_refuse(ingest, nsqd, &id, verdict_text(record->verdict));
+    else
+        counter_add(&ingest->counters->messages_unfinished, 1);
+}
+
+/* True if the FIN was given to the connection that brought the message. */
+static bool give_fin(const struct ingest *ingest,
+                     const struct record_header *record)
+{
+    struct nsq_message_id id = id_of(record);
+    struct nsqd *nsqd = nsqd_of(ingest, record);
+
+    return nsqd && nsq_connection_finish(&nsqd->connection, &id) == 0;
+}
+
+/*
+ * With or without a FIN: one that was given may never be read by nsqd. What
+ * was refused is not noted, so that it is tried, and refused, again.
+ */
+static void note_record(struct ingest *ingest,
+                        const struct record_header *record, bool has_fin)
+{
+    const struct acknowledgement acknowledgement = {
+        .id = acknowledgement_id(record->message_id),
+        .timestamp_ns = record->timestamp_ns,
+        .checksum = record->checksum,
+        .source = record->source,
+        .has_fin = has_fin,
+    };
+
+    acknowledgement_log_note(&ingest->acknowledged, &acknowledgement);
+}
+
+static void finish_record(struct ingest *ingest,
+                          const struct record_header *record)
+{
+    bool has_fin;
+
+    if (record->verdict != VERDICT_DELIVERED) {
+        refuse_record(ingest, record);
         return;
     }
-    if (nsq_connection_finish(&nsqd->connection, &id))
-        counter_add(&ingest->counters->messages_unfinished, 1);
-    else
-        counter_add(&ingest->counters->messages_finished, 1);
+    has_fin = give_fin(ingest, record);
+    counter_add(has_fin ? &ingest->counters->messages_finished
+                        : &ingest->counters->messages_unfinished,
+                1);
+    note_record(ingest, record, has_fin);
 }
 
 static bool is_decided(const struct record_header *record)
@@ -136,7 +173,7 @@ int ingest_finish(struct ingest *ingest)
         }
         if (result == QUEUE_CORRUPT)
             return complain_about_queue(ingest, i);
-        queue_finish(producer);
+        queue_finish(producer); /* A2: after the notes */
     }
     ingest->needs_ready |= finished > 0;
     return finished;
@@ -183,6 +220,7 @@ int ingest_touch(struct ingest *ingest)
     if (!monotonic_reached(ingest->touch_due, ingest->now))
         return 0;
     ingest->touch_due = monotonic_after(ingest->now, round_length(ingest));
+    redelivery_on_time(&ingest->redelivery, ingest->now);
     for (size_t i = 0; i < ingest->queues.layout.queue_count; i++)
         touched += touch_queue(ingest, i);
     counter_add(&ingest->counters->messages_touched, (uint64_t)touched);

@@ -81,6 +81,7 @@ void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why)
     if (was_subscribed)
         counter_add(&ingest->counters->connections_lost, 1);
     ingest->needs_ready = true;
+    ingest_save_parked(ingest, nsqd);
     nsqd_on_ended(nsqd, ingest->now, &ingest->random);
     ingest_lookups_hurry(ingest);
 }
@@ -156,6 +157,7 @@ int ingest_meet_peers(struct ingest *ingest)
 
         if (nsqd->stream) {
             on_time(ingest, nsqd);
+            moved += ingest_renew(ingest, nsqd);
             continue;
         }
         if (ingest->is_draining || nsqd->is_resolving || !nsqd->is_wanted ||

@@ -512,6 +512,11 @@ void nsq_connection_on_second_copy(struct nsq_connection *c)
     c->leaked_credits++;
 }
 
+void nsq_connection_on_delivered_again(struct nsq_connection *c)
+{
+    count_out(c);
+}
+
 bool nsq_connection_should_renew(const struct nsq_connection *c)
 {
     return c->leaked_credits > 0 && c->leaked_credits >= c->ready_most / 4;

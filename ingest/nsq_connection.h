@@ -212,6 +212,12 @@ int nsq_connection_start_close(struct nsq_connection *connection);
 void nsq_connection_on_second_copy(struct nsq_connection *connection);
 
 /*
+ * A message that is held came again because it timed out: nsqd had counted the
+ * first delivery out, so nothing leaks; one FIN will be sent for both.
+ */
+void nsq_connection_on_delivered_again(struct nsq_connection *connection);
+
+/*
  * True when so many RDY credits may be lost that the connection should be
  * closed and made anew. nsqd takes a twin (one id sent twice, possible after
  * nsqd crashed) out of its table once, so that the second FIN fails and one

@@ -50,7 +50,7 @@ void nsqd_on_connected(struct nsqd *nsqd, uint32_t incarnation,
 
 /*
  * The connection is over, for whatever reason: close the socket and set
- * retry_at. What it had parked comes again from nsqd.
+ * retry_at. What it had parked is forgotten; nsqd delivers it again.
  */
 void nsqd_on_ended(struct nsqd *nsqd, struct monotonic now,
                    struct random *random);

@@ -44,3 +44,7 @@ struct delivery {
  */
 int router_route(struct router *router, const struct nsq_message *message,
                  const struct delivery *delivery);
+
+/* The checksum that the message's record has, or would have. */
+uint64_t router_checksum(struct router *router,
+                         const struct nsq_message *message);

@@ -7,7 +7,7 @@
  * A circular log in a segment of its own. Ingest notes every record in it
  * before the record's room in its queue is given back, so that this is true at
  * every instruction: a record that was published is in its queue, or is noted
- * here, or was sent back to nsqd as refused. When nsqd delivers a message
+ * here, or was refused by the stream for good. When nsqd delivers a message
  * again (its FIN was never sent, never read, or forgotten in a crash of nsqd),
  * ingest finds it in one of the two and does not send it to Kinesis again.
  *
@@ -44,6 +44,7 @@
 
 #include <stdbool.h>
 
+#include "common/bytes.h"
 #include "common/shared_memory.h"
 
 #define ACKNOWLEDGEMENT_MAGIC                                                  \
@@ -122,10 +123,8 @@ void acknowledgement_log_read(const struct acknowledgement_log *log,
 /* Eight hexadecimal digits as a number: all nibbles at once. */
 static inline uint64_t acknowledgement_half_id(const uint8_t *digits)
 {
-    uint64_t v = 0;
+    uint64_t v = bytes_load_be64(digits);
 
-    for (int i = 0; i < 8; i++)
-        v = v << 8 | digits[i]; /* one load, for the compiler */
     /* A letter has bit 6, and is 9 more than its low nibble. */
     v = (v & UINT64_C(0x0f0f0f0f0f0f0f0f)) +
         9 * (v >> 6 & UINT64_C(0x0101010101010101));

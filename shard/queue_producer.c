@@ -150,10 +150,10 @@ uint64_t queue_oldest(const struct queue_producer *producer)
 int queue_walk(const struct queue_producer *producer, uint64_t *position,
                struct record_header **record)
 {
-    while (*position < producer->committed) {
+    while (*position < producer->reserved) {
         struct record_header *found;
         int result = queue_record_at(&producer->segment, *position,
-                                     producer->committed, &found);
+                                     producer->reserved, &found);
 
         if (result)
             return result;

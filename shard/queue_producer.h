@@ -80,8 +80,8 @@ int queue_decided(struct queue_producer *producer,
 void queue_finish(struct queue_producer *producer);
 
 /*
- * Walk the records that are published and not finished, oldest first, as for
- * TOUCH: start with *position = queue_oldest(), each call moves it on.
+ * Walk the records that are not finished, published or not, oldest first, as
+ * for TOUCH: start with *position = queue_oldest(), each call moves it on.
  *
  * Returns 0, QUEUE_EMPTY or QUEUE_CORRUPT.
  */

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* For an XXH3_state_t that is no allocation. */
+#define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
 #include "common/error.h"
@@ -123,18 +125,33 @@ int queue_snapshot(const struct queue_segment *segment,
     return 0;
 }
 
-uint64_t record_checksum(const struct record_header *record)
+static uint64_t checksum_seed(const struct record_header *record)
 {
-    /* Id, time stamp and hash key stand side by side: 40 bytes. */
-    uint64_t seed = XXH3_64bits(record->message_id, 40);
-
     static_assert(offsetof(struct record_header, hash_low) + 8 -
                           offsetof(struct record_header, message_id) ==
                       40,
                   "side by side");
-    seed ^= (uint64_t)record->key_length << 32 | record->length;
+    /* Id, time stamp and hash key stand side by side: 40 bytes. */
+    return XXH3_64bits(record->message_id, 40) ^
+           ((uint64_t)record->key_length << 32 | record->length);
+}
+
+uint64_t record_checksum(const struct record_header *record)
+{
     return XXH3_64bits_withSeed(record + 1, record->length - sizeof(*record),
-                                seed);
+                                checksum_seed(record));
+}
+
+uint64_t record_checksum_of(const struct record_header *header,
+                            struct bytes key, struct bytes body)
+{
+    XXH3_state_t state;
+
+    XXH3_INITSTATE(&state);
+    (void)XXH3_64bits_reset_withSeed(&state, checksum_seed(header));
+    (void)XXH3_64bits_update(&state, key.data, key.length);
+    (void)XXH3_64bits_update(&state, body.data, body.length);
+    return XXH3_64bits_digest(&state);
 }
 
 static bool message_is_sound(const struct record_header *record)

@@ -93,6 +93,10 @@ static inline struct bytes record_body(const struct record_header *record)
  */
 uint64_t record_checksum(const struct record_header *record);
 
+/* The checksum that a record of this header, key and body would have. */
+uint64_t record_checksum_of(const struct record_header *header,
+                            struct bytes key, struct bytes body);
+
 /*
  * True if the numbers of a message or of padding stay inside both the ring,
  * which ends `till_end` bytes behind its beginning, and the `available` bytes

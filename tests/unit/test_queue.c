@@ -446,7 +446,7 @@ START_TEST(released_beyond_committed_finishes_nothing)
 }
 END_TEST
 
-START_TEST(walk_shows_what_is_not_finished)
+START_TEST(walk_shows_what_is_not_finished_published_or_not)
 {
     struct record_header *record;
     uint64_t position;
@@ -455,9 +455,9 @@ START_TEST(walk_shows_what_is_not_finished)
     advance_to(CAPACITY - 256);
     ck_assert_int_eq(queue_fixture_write(&fixture.producer, 1, length_for(512)),
                      0);
+    queue_publish(&fixture.producer);
     ck_assert_int_eq(queue_fixture_write(&fixture.producer, 2, length_for(128)),
                      0);
-    queue_publish(&fixture.producer);
 
     position = queue_oldest(&fixture.producer);
     ck_assert_int_eq(queue_walk(&fixture.producer, &position, &record), 0);
@@ -466,6 +466,26 @@ START_TEST(walk_shows_what_is_not_finished)
     ck_assert_uint_eq(queue_fixture_serial(record), 2);
     ck_assert_int_eq(queue_walk(&fixture.producer, &position, &record),
                      QUEUE_EMPTY);
+}
+END_TEST
+
+START_TEST(checksum_of_the_parts_is_that_of_the_whole)
+{
+    static const size_t lengths[] = { 8, 16, 100, 240, 241, 1000, 3000 };
+    struct record_header *record;
+
+    queue_fixture_init(&fixture, 64 * 1024, 0);
+    for (uint64_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        ck_assert_int_eq(queue_fixture_write(&fixture.producer, i, lengths[i]),
+                         0);
+        queue_publish(&fixture.producer);
+    }
+
+    for (uint64_t position = 0;
+         queue_walk(&fixture.producer, &position, &record) == 0;)
+        ck_assert_uint_eq(
+            record_checksum_of(record, record_key(record), record_body(record)),
+            record->checksum);
 }
 END_TEST
 
@@ -529,7 +549,9 @@ int main(void)
                         0, start_count);
     tcase_add_loop_test(ring, room_comes_back_when_finished_not_when_released,
                         0, start_count);
-    tcase_add_loop_test(ring, walk_shows_what_is_not_finished, 0, start_count);
+    tcase_add_loop_test(ring, walk_shows_what_is_not_finished_published_or_not,
+                        0, start_count);
+    tcase_add_test(ring, checksum_of_the_parts_is_that_of_the_whole);
     tcase_add_test(ends, each_end_is_taken_once);
     tcase_add_loop_test(
         ends, reopened_queue_continues_after_the_last_published_record, 0,

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * ingest_redelivery - what becomes of a message that came before.
+ *
+ * nsqd delivers again what has no FIN: after a lost connection, a crash of
+ * ours, a restart or a crash of its own, or when msg_timeout ran out. Such a
+ * message is not written to a queue a second time:
+ *
+ *   its record is in a queue  the newest delivery becomes the one that is
+ *                             FINed, because nsqd knows only that one
+ *   its record was finished   FIN at once
+ *
+ * A connection may hold the same message twice. After a time-out nsqd has
+ * counted the first delivery out; of twins, which it makes in a crash, it
+ * counts in two and out one. The number of attempts tells them apart: it
+ * grows with a time-out and not with a twin.
+ */
+
+#include "ingest/ingest.h"
+
+#include "shard/segment_name.h"
+
+static void take_queued(struct ingest *ingest, struct nsqd *nsqd,
+                        const struct nsq_message *message,
+                        struct record_header *record)
+{
+    if (record->incarnation != nsqd->incarnation) {
+        record->incarnation = nsqd->incarnation;
+        counter_add(&ingest->counters->redeliveries_queued, 1);
+        return;
+    }
+    counter_add(&ingest->counters->second_copies, 1);
+    if (message->attempts > record->attempts)
+        nsq_connection_on_delivered_again(&nsqd->connection);
+    else
+        nsq_connection_on_second_copy(&nsqd->connection);
+}
+
+/*
+ * Take a message that may have come before; `id` is its id as a number.
+ * Returns 0, or ROUTER_FULL if it has to wait.
+ */
+int ingest_take_candidate(struct ingest *ingest, struct nsqd *nsqd,
+                          const struct nsq_message *message, uint64_t id)
+{
+    const struct redelivery_identity identity = {
+        .id = id,
+        .timestamp_ns = (int64_t)message->timestamp_ns,
+        .checksum = router_checksum(&ingest->router, message),
+        .source = nsqd->source,
+    };
+    struct record_header *record = NULL;
+
+    switch (
+        redelivery_find(&ingest->redelivery, &identity, ingest->now, &record)) {
+    case REDELIVERY_NEW:
+        return ingest_write_message(ingest, nsqd, message, id);
+    case REDELIVERY_QUEUED:
+        take_queued(ingest, nsqd, message, record);
+        return 0;
+    case REDELIVERY_FINISHED:
+        counter_add(&ingest->counters->redeliveries_finished, 1);
+        (void)nsq_connection_finish(&nsqd->connection, &message->id);
+        return 0;
+    }
+    return 0;
+}
+
+/*
+ * The connection is lost: what it had parked goes to the queues in its order,
+ * as far as there is room, because an nsqd that crashed may have lost it. The
+ * rest comes again from an nsqd that is well.
+ */
+void ingest_save_parked(struct ingest *ingest, struct nsqd *nsqd)
+{
+    const struct nsq_frame_reader *reader = &nsqd->connection.reader;
+    struct bytes parked = nsq_frames_parked(reader);
+    struct nsq_frame frame;
+
+    while (nsq_frame_parse(parked, reader->max_frame_size, &frame) == 0) {
+        struct nsq_message message;
+
+        if (frame.type == NSQ_FRAME_MESSAGE &&
+            nsq_message_parse(&frame, &message) == 0 &&
+            ingest_take_candidate(ingest, nsqd, &message,
+                                  acknowledgement_id(message.id.text)) ==
+                ROUTER_FULL)
+            return;
+        parked = bytes_skip(parked, frame.length);
+    }
+}
+
+/*
+ * A connection whose RDY credits have leaked away is made anew, at a calm
+ * moment: CLS first, then everything it holds is finished, and only then it
+ * is closed. Returns true if that has happened.
+ */
+bool ingest_renew(struct ingest *ingest, struct nsqd *nsqd)
+{
+    struct nsq_connection *connection = &nsqd->connection;
+
+    if (ingest->is_draining || !nsqd_can_finish(nsqd, nsqd->incarnation))
+        return false;
+    if (connection->state == NSQ_CONNECTION_SUBSCRIBED) {
+        if (nsq_connection_should_renew(connection))
+            (void)nsq_connection_start_close(connection);
+        return false;
+    }
+    if (connection->state != NSQ_CONNECTION_CLOSE_WAITED ||
+        connection->in_flight > 0 || nsq_connection_parked(connection) > 0 ||
+        !nsqd_is_flushed(nsqd))
+        return false;
+    ingest_lose(ingest, nsqd, "renewed, because nsqd lost count of RDY");
+    return true;
+}
+
+static uint64_t power_of_two_from(uint64_t least)
+{
+    uint64_t power = 1;
+
+    while (power < least)
+        power *= 2;
+    return power;
+}
+
+/* After the queues, whose locks say that we are the only ingest. */
+int ingest_open_redelivery(struct ingest *ingest)
+{
+    struct segment_name name =
+        segment_name_of(ingest->options->name, "acknowledged");
+    int result = acknowledgement_log_open(
+        name.text, power_of_two_from(ingest->options->redelivery_window),
+        &ingest->acknowledged);
+
+    if (result == 0)
+        result = redelivery_init(&ingest->redelivery, ingest->queues.producers,
+                                 ingest->queues.layout.queue_count,
+                                 &ingest->acknowledged);
+    return result;
+}
+
+void ingest_close_redelivery(struct ingest *ingest)
+{
+    redelivery_deinit(&ingest->redelivery);
+    acknowledgement_log_close(&ingest->acknowledged);
+}

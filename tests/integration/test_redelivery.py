@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nsqd delivers again is not sent to Kinesis again.
+
+Redelivery ends the order that nsqd keeps, so it is not asked for here.
+"""
+import json
+
+from integration.scene import CHANNEL
+from rig.processes import wait_until
+from rig.simulators import KinesisSimulator, NsqSimulator
+
+# The least that nsqd allows is one second; it looks every five.
+SOON = '--consumer-opt=msg_timeout,2s'
+COUNT = 20000
+SLOW = ['--delay-ms=50']
+
+
+def _publish(scene, nsqd, count, first=0):
+    return [(None, body) for _, body in
+            scene.publish(nsqd, count, first=first)]
+
+
+def _wait_for_new_ingest(scene, killed):
+    wait_until(lambda: scene.bridge.ingest() not in (None, killed),
+               'ingest runs again', 20)
+
+
+def ingest_killed_while_messages_flow_loses_and_repeats_nothing(scene):
+    nsqd = scene.start_nsqd()
+    stream = scene.make_stream(scene.start_simulator(more=SLOW))
+    scene.start_bridge([nsqd], stream, SOON)
+    published = []
+
+    for start in range(0, COUNT, COUNT // 4):
+        published += _publish(scene, nsqd, COUNT // 4, start)
+        _wait_for_new_ingest(scene, scene.bridge.kill_ingest())
+        nsqd.wait_for_consumer(scene.topic, CHANNEL)
+    scene.wait_until_finished(nsqd)
+
+    verdict = scene.expect_all(stream, published)
+    assert verdict.in_stream == COUNT, verdict
+
+
+def ingest_killed_with_full_queues_loses_and_repeats_nothing(scene):
+    nsqd = scene.start_nsqd()
+    simulator = scene.start_simulator()
+    stream = scene.make_stream(simulator)
+    simulator.misbehave(on='PutRecords', action='throttle_request', count=20)
+    scene.start_bridge([nsqd], stream, SOON, '--queue-size=64KiB')
+    published = _publish(scene, nsqd, COUNT)
+
+    for _ in range(2):
+        wait_until(lambda: nsqd.channel(scene.topic, CHANNEL)[
+            'in_flight_count'] > 0, 'messages are in flight')
+        _wait_for_new_ingest(scene, scene.bridge.kill_ingest())
+    scene.wait_until_finished(nsqd)
+
+    scene.expect_all(stream, published)
+
+
+def all_processes_killed_together_lose_nothing(scene):
+    nsqd = scene.start_nsqd()
+    stream = scene.make_stream(scene.start_simulator(more=SLOW))
+    scene.start_bridge([nsqd], stream, SOON)
+    published = _publish(scene, nsqd, COUNT // 2)
+
+    killed = scene.bridge.kill_ingest()
+    scene.bridge.kill_worker(0)
+    published += _publish(scene, nsqd, COUNT // 2, COUNT // 2)
+    _wait_for_new_ingest(scene, killed)
+    scene.wait_until_finished(nsqd)
+
+    # What the worker had on its way may be repeated, what ingest had may not.
+    scene.expect_all(stream, published, duplicates_allowed=True)
+
+
+def _run_simulated_nsqd(scene, faults, more=()):
+    """Returns (summary, log of the bridge); the stream must be exact."""
+    script = scene.folder / 'faults'
+    script.write_text('\n'.join(json.dumps(fault) for fault in faults))
+    stream = scene.make_stream(scene.start_simulator(more=['--delay-ms=20']))
+    nsq = scene.own(NsqSimulator(scene.folder, scene.topic, COUNT,
+                                 [f'--script={script}', *more]))
+    scene.run_bridge(
+        f'--topic={scene.topic}', f'--nsqd-tcp-address={nsq.tcp_address}',
+        f'--stream={stream.name}', f'--endpoint-url={stream.endpoint_url}',
+        SOON)
+
+    status, summary = nsq.wait_for_summary()
+
+    assert status == 0, summary
+    records = stream.read().user_records
+    assert len({record.body for record in records}) == COUNT, len(records)
+    assert len(records) == COUNT, len(records)
+    return summary, scene.bridge.program.log()
+
+
+def connection_that_is_cut_repeats_nothing(scene):
+    summary, _ = _run_simulated_nsqd(scene, [
+        {'after': after, 'action': 'disconnect'}
+        for after in (3000, 6000, 9000)])
+
+    assert summary['redelivered'] > 0, summary
+
+
+def connection_that_is_reset_repeats_nothing(scene):
+    summary, _ = _run_simulated_nsqd(scene, [
+        {'after': after, 'action': 'disconnect', 'reset': True}
+        for after in (3000, 6000, 9000)])
+
+    assert summary['redelivered'] > 0, summary
+
+
+def messages_that_time_out_in_nsqd_are_not_repeated(scene):
+    summary, _ = _run_simulated_nsqd(scene, [
+        {'after': after, 'action': 'time_out'} for after in (3000, 9000)])
+
+    assert summary['redelivered'] > 0, summary
+
+
+def twins_are_sent_once(scene):
+    _run_simulated_nsqd(scene, [
+        {'after': 2000, 'action': 'twin', 'count': 100},
+        {'after': 4000, 'action': 'twin', 'count': 100, 'distance': 30}])
+
+
+def twins_that_take_every_credit_do_not_stall_the_flow(scene):
+    _, log = _run_simulated_nsqd(
+        scene, [{'after': after, 'action': 'twin', 'count': 400}
+                for after in (2000, 6000, 10000)],
+        ['--max-rdy-count=500'])
+
+    assert 'renewed' in log, log
+
+
+def two_nsqds_with_the_same_ids_are_two(scene):
+    stream = scene.make_stream(scene.start_simulator())
+    nsq = scene.own(NsqSimulator(scene.folder, scene.topic, COUNT,
+                                 ['--nsqd=2', '--equal-ids']))
+    ports = nsq.program.wait_for_line(r'listening tcp=(\d+),(\d+)').groups()
+    scene.run_bridge(
+        f'--topic={scene.topic}',
+        *[f'--nsqd-tcp-address=127.0.0.1:{port}' for port in ports],
+        f'--stream={stream.name}', f'--endpoint-url={stream.endpoint_url}')
+
+    status, summary = nsq.wait_for_summary()
+
+    assert status == 0, summary
+    records = stream.read().user_records
+    assert len({record.body for record in records}) == COUNT, len(records)
