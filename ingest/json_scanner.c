@@ -423,6 +423,8 @@ int json_find(struct bytes body, const struct json_path *path,
 
     if (bytes_start_with(body, "\xef\xbb\xbf"))
         body = bytes_skip(body, 3);
+    if (body.length == 0)
+        return JSON_INVALID; /* there may be no pointer to add to */
     scan = (struct scan){ .at = body.data, .end = body.data + body.length };
     if (!skip_byte(&scan, '{'))
         return JSON_INVALID;

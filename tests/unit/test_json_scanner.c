@@ -193,6 +193,7 @@ START_TEST(body_that_is_not_an_object_is_invalid)
 
     for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++)
         assert_condition(bodies[i], "a", JSON_INVALID);
+    assert_condition("\xef\xbb\xbf", "a", JSON_INVALID);
 }
 END_TEST
 
