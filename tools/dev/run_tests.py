@@ -130,6 +130,17 @@ def run_tidy(arguments):
     return [Result(title, is_ok, not is_ok, 0, findings or done.stdout)]
 
 
+def run_fuzzers(arguments):
+    """Let libFuzzer run each target for some seconds."""
+    title = 'fuzzers find nothing'
+    if not arguments.long or not re.search(arguments.only, title):
+        return []
+    done = subprocess.run(['tools/dev/fuzz_smoke'], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    is_ok = done.returncode == 0
+    return [Result(title, is_ok, not is_ok, 0, done.stdout)]
+
+
 def run_integration(arguments):
     """Run tests/integration against build-test."""
     with tempfile.NamedTemporaryFile(suffix='.json') as report:
@@ -197,6 +208,8 @@ def main():
                   'build-test-address', 'unit', arguments)
     summary.stage('unit, thread sanitizer', run_meson,
                   'build-test-thread', 'unit', arguments, THREADED)
+    if arguments.long:
+        summary.stage('fuzzers', run_fuzzers, arguments)
     summary.stage('integration', run_integration, arguments)
     summary.close()
     return 1 if summary.failed or not summary.passed else 0
