@@ -35,6 +35,7 @@ void queue_fixture_make(struct queue_fixture *fixture, uint64_t capacity,
     struct queue_plan plan = {
         .capacity = capacity,
         .generation = 1,
+        .index = count,
         .last = { UINT64_MAX, UINT64_MAX },
     };
 
