@@ -181,7 +181,7 @@ static void start_over(struct redelivery *redelivery)
 /* An empty table of `capacity` hints. */
 static bool make_room(struct redelivery *redelivery, size_t capacity)
 {
-    if (capacity == redelivery->capacity) {
+    if (redelivery->hints && capacity == redelivery->capacity) {
         memset(redelivery->hints, 0, capacity * sizeof(*redelivery->hints));
         return true;
     }
