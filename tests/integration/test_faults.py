@@ -98,8 +98,8 @@ def server_with_an_untrusted_certificate_gets_nothing(scene):
         f'--topic={scene.topic}', '--nsqd-tcp-address=127.0.0.1:4150',
         f'--stream={stream.name}', f'--endpoint-url={stream.endpoint_url}')
 
-    wait_until(lambda: 'certificate' in bridge.program.log().lower(),
-               'the log speaks about the certificate')
+    assert bridge.program.wait(10) == 78, bridge.program.log()
+    assert 'certificate' in bridge.program.log().lower()
     assert not bridge.segments()
 
 
