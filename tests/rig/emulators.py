@@ -37,7 +37,7 @@ class KinesisLocal(_Emulator):
         self.endpoint_url = f'http://127.0.0.1:{port}'
         self.program = Program(
             'kinesis-local',
-            ['node', '--require', programs.loopback_only(), home / 'main.js'],
+            ['node', '--require', programs.sheltered_server(), home / 'main.js'],
             pathlib.Path(folder) / 'kinesis-local.log',
             {'KINESIS_MOCK_CERT_PATH': str(home / 'server.json'),
              'KINESIS_MOCK_PLAIN_PORT': str(port),
@@ -54,7 +54,7 @@ class Kinesalite(_Emulator):
         self.endpoint_url = f'http://127.0.0.1:{port}'
         self.program = Program(
             'kinesalite',
-            ['node', '--require', programs.loopback_only(),
+            ['node', '--require', programs.sheltered_server(),
              programs.kinesalite() / 'cli.js', '--port', port,
              '--createStreamMs', '10', '--shardLimit', '10000'],
             pathlib.Path(folder) / 'kinesalite.log')

@@ -41,9 +41,9 @@ def kinesalite():
     return _in_cache('emulators-*/node_modules/kinesalite')
 
 
-def loopback_only():
-    """Makes a Node.js server listen on loopback, whatever it asks for."""
-    return TOP / 'tests' / 'rig' / 'loopback_only.js'
+def sheltered_server():
+    """Keeps a Node.js server on loopback and away from resets."""
+    return TOP / 'tests' / 'rig' / 'sheltered_server.js'
 
 
 def of_the_bridge(name):
