@@ -7,31 +7,13 @@
 #include "egress/egress.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/child_signals.h"
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "shard/segment_name.h"
-
-/* SIGTERM comes as something to read; SIGINT is the supervisor's business. */
-static int open_signals(struct egress *egress)
-{
-    sigset_t set;
-
-    (void)signal(SIGINT, SIG_IGN);
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &set, NULL))
-        return error_origin(-errno, "cannot block SIGTERM");
-    egress->signal_descriptor = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (egress->signal_descriptor < 0)
-        return error_origin(-errno, "cannot watch SIGTERM");
-    return 0;
-}
 
 int egress_new_session(const struct options *options, unsigned slot_count,
                        struct kinesis_session **session)
@@ -53,19 +35,6 @@ int egress_new_session(const struct options *options, unsigned slot_count,
     return result;
 }
 
-static int explain(int condition, const char *name)
-{
-    if (condition == QUEUE_TAKEN)
-        return error_sentence(-EBUSY, "another worker reads the queue %s",
-                              name);
-    if (condition == QUEUE_ABSENT)
-        return error_sentence(-ENOENT, "there is no queue %s", name);
-    if (condition == QUEUE_WRONG_LAYOUT)
-        return error_sentence(-EPROTO, "the queue %s is of another build",
-                              name);
-    return error_sentence(-EUCLEAN, "the queue %s is damaged", name);
-}
-
 /* Worker i of n owns the queues whose index leaves i when divided by n. */
 static int open_senders(struct egress *egress)
 {
@@ -84,7 +53,7 @@ static int open_senders(struct egress *egress)
                                        egress->worker, sender);
 
         if (result > 0)
-            return explain(result, name.text);
+            return queue_complain(result, "another worker reads", name.text);
         if (result < 0)
             return result;
     }
@@ -183,7 +152,7 @@ int egress_open(struct egress *egress, const struct options *options)
     random_seed_from_kernel(&egress->random);
     retrier_init(&egress->pause);
     request_times_init(&egress->times, options->status_every);
-    result = open_signals(egress);
+    result = child_signals_open(&egress->signal_descriptor);
     if (result == 0)
         result = egress_new_session(options, EGRESS_REQUESTS, &egress->session);
     if (result == 0)

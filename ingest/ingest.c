@@ -3,11 +3,10 @@
 #include "ingest/ingest_lookups.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/child_signals.h"
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "shard/segment_name.h"
@@ -155,23 +154,6 @@ int ingest_run(struct ingest *ingest)
     }
 }
 
-/* SIGTERM comes as something to read; SIGINT is the supervisor's business. */
-static int open_signals(struct ingest *ingest)
-{
-    sigset_t set;
-
-    (void)signal(SIGINT, SIG_IGN);
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &set, NULL))
-        return error_origin(-errno, "cannot block SIGTERM");
-    ingest->signal_descriptor = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (ingest->signal_descriptor < 0)
-        return error_origin(-errno, "cannot watch SIGTERM");
-    return 0;
-}
-
 static enum io_choice io_choice_of(const char *word)
 {
     if (strcmp(word, "io_uring") == 0)
@@ -236,7 +218,7 @@ int ingest_open(struct ingest *ingest, const struct options *options)
         .now = clock_monotonic(),
     };
     random_seed_from_kernel(&ingest->random);
-    result = open_signals(ingest);
+    result = child_signals_open(&ingest->signal_descriptor);
     if (result == 0)
         result = open_segments(ingest);
     if (result == 0)

@@ -10,19 +10,6 @@
 #include "shard/segment_name.h"
 #include "shard/shared_word.h"
 
-static int explain(int condition, const char *name)
-{
-    if (condition == QUEUE_TAKEN)
-        return error_sentence(-EBUSY, "another ingest writes the queue %s",
-                              name);
-    if (condition == QUEUE_ABSENT)
-        return error_sentence(-ENOENT, "there is no queue %s", name);
-    if (condition == QUEUE_WRONG_LAYOUT)
-        return error_sentence(-EPROTO, "the queue %s is of another build",
-                              name);
-    return error_sentence(-EUCLEAN, "the queue %s is damaged", name);
-}
-
 static int open_queues(const char *bridge, struct queue_set *set)
 {
     for (size_t i = 0; i < set->layout.queue_count; i++) {
@@ -32,7 +19,7 @@ static int open_queues(const char *bridge, struct queue_set *set)
 
         set->open_count = i + 1;
         if (result > 0)
-            return explain(result, name.text);
+            return queue_complain(result, "another ingest writes", name.text);
         if (result < 0)
             return result;
     }

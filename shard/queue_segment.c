@@ -89,6 +89,18 @@ int queue_segment_open(const char *name, enum shared_memory_access access,
     return 0;
 }
 
+int queue_complain(int condition, const char *holder, const char *name)
+{
+    if (condition == QUEUE_TAKEN)
+        return error_sentence(-EBUSY, "%s the queue %s", holder, name);
+    if (condition == QUEUE_ABSENT)
+        return error_sentence(-ENOENT, "there is no queue %s", name);
+    if (condition == QUEUE_WRONG_LAYOUT)
+        return error_sentence(-EPROTO, "the queue %s is of another build",
+                              name);
+    return error_sentence(-EUCLEAN, "the queue %s is damaged", name);
+}
+
 void queue_segment_close(struct queue_segment *segment)
 {
     shared_memory_close(&segment->memory);

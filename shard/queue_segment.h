@@ -52,6 +52,12 @@ int queue_segment_open(const char *name, enum shared_memory_access access,
                        struct queue_segment *segment);
 void queue_segment_close(struct queue_segment *segment);
 
+/*
+ * The sentence for a condition of opening an end: "another worker reads" or
+ * "another ingest writes" the queue `name`. Returns a negative errno.
+ */
+int queue_complain(int condition, const char *holder, const char *name);
+
 /* The three positions, read once and checked against each other. */
 struct queue_snapshot {
     uint64_t finished;
