@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "egress/sigv4.h"
@@ -28,6 +30,7 @@ struct kinesis_session {
     struct sigv4 *signer;
     int64_t clock_offset_ns;             /* the server's time minus ours */
     char header_text[HTTP_HEADERS_MOST]; /* of the request being sent */
+    char ca_complaint[512];
     const char *complaint;
 };
 
@@ -54,6 +57,23 @@ static int resolve_endpoint(struct kinesis_session *session,
         return KINESIS_SESSION_CONFIGURATION;
     }
     return result;
+}
+
+/*
+ * libcurl opens the file when it first speaks TLS; an endpoint that does not
+ * answer would hide for ever that the file is not there.
+ */
+static int check_ca_file(struct kinesis_session *session)
+{
+    if (!session->ca_file || !session->endpoint.is_tls ||
+        access(session->ca_file, R_OK) == 0)
+        return 0;
+    (void)snprintf(session->ca_complaint, sizeof(session->ca_complaint),
+                   "cannot read the file of trusted certificates \"%s\" "
+                   "(--ca-file or AWS_CA_BUNDLE): %s",
+                   session->ca_file, strerror(errno));
+    session->complaint = session->ca_complaint;
+    return KINESIS_SESSION_CONFIGURATION;
 }
 
 static int make_client(struct kinesis_session *session,
@@ -88,6 +108,8 @@ int kinesis_session_new(const struct kinesis_session_settings *settings,
         result = kinesis_session_reload(made);
     if (result == 0)
         result = resolve_endpoint(made, settings);
+    if (result == 0)
+        result = check_ca_file(made);
     if (result == 0)
         result = make_client(made, settings);
     if (result < 0)

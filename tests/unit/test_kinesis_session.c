@@ -184,6 +184,24 @@ START_TEST(mistakes_of_the_configuration_are_explained)
 }
 END_TEST
 
+START_TEST(ca_file_that_is_absent_is_named_at_once)
+{
+    const struct kinesis_session_settings settings = {
+        .environment = look_up,
+        .region = "us-east-1",
+        .endpoint_url = "https://127.0.0.1:1",
+        .ca_file = "/no/such/file.pem",
+        .slot_count = 1,
+        .request_timeout_ns = NS_PER_SECOND,
+    };
+
+    ck_assert_int_eq(kinesis_session_new(&settings, &session),
+                     KINESIS_SESSION_CONFIGURATION);
+    ck_assert_ptr_nonnull(
+        strstr(kinesis_session_complaint(session), "/no/such/file.pem"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("kinesis_session");
@@ -204,6 +222,7 @@ int main(void)
     tcase_add_test(settings, rotated_secret_is_used_after_a_reload);
     tcase_add_test(settings, reload_that_finds_nothing_keeps_the_old_keys);
     tcase_add_test(settings, mistakes_of_the_configuration_are_explained);
+    tcase_add_test(settings, ca_file_that_is_absent_is_named_at_once);
     suite_add_tcase(suite, settings);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
