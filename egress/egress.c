@@ -139,7 +139,8 @@ static void note_refused(struct egress *egress, const struct request *request)
                       WAKEUP_DESCRIPTOR_INGEST);
 }
 
-static bool may_send(const struct egress *egress)
+/* When the next request is to go, as far as the queues decide that. */
+static struct monotonic send_at(const struct egress *egress)
 {
     const struct collector_limits limits = {
         .linger_ns = egress->options->linger,
@@ -147,14 +148,18 @@ static bool may_send(const struct egress *egress)
         .request_size = egress->options->request_size,
     };
 
+    return collector_send_at(&egress->collector, &limits, egress->in_flight,
+                             egress->now);
+}
+
+static bool may_send(const struct egress *egress)
+{
     /* What a doubted map sends could land on the wrong shard again. */
     if (egress->collector.ready_count == 0 || egress->is_leaving ||
         egress->is_map_doubted ||
         !monotonic_reached(egress->paused_until, egress->now))
         return false;
-    return monotonic_reached(collector_send_at(&egress->collector, &limits,
-                                               egress->in_flight, egress->now),
-                             egress->now);
+    return monotonic_reached(send_at(egress), egress->now);
 }
 
 static int egress_send_requests(struct egress *egress)
@@ -261,13 +266,7 @@ static bool keep_alive(struct egress *egress)
 /* When a turn can move something although nothing wakes us. */
 static struct monotonic next_due(const struct egress *egress)
 {
-    const struct collector_limits limits = {
-        .linger_ns = egress->options->linger,
-        .queue_size = egress->options->aggregate_size,
-        .request_size = egress->options->request_size,
-    };
-    struct monotonic due = collector_send_at(&egress->collector, &limits,
-                                             egress->in_flight, egress->now);
+    struct monotonic due = send_at(egress);
 
     if (due.ns < egress->paused_until.ns)
         due = egress->paused_until;
