@@ -115,6 +115,7 @@ int ingest_meet_peers(struct ingest *ingest);
 int ingest_send(struct ingest *ingest);
 
 /* Between the step files. */
+void ingest_plan_touch(struct ingest *ingest);
 void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why);
 int ingest_take_arrivals(struct ingest *ingest, struct nsqd *nsqd);
 int ingest_take_candidate(struct ingest *ingest, struct nsqd *nsqd,

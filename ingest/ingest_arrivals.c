@@ -60,6 +60,7 @@ static void on_subscribed(struct ingest *ingest, struct nsqd *nsqd,
     backoff_reset(&nsqd->backoff);
     nsqd->has_complained = false;
     ingest->needs_ready = true;
+    ingest_plan_touch(ingest);
     counter_add(&ingest->counters->connections_made, 1);
     if (ingest->is_draining)
         (void)nsq_connection_start_close(&nsqd->connection);

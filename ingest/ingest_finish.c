@@ -194,6 +194,16 @@ static int64_t round_length(const struct ingest *ingest)
     return least_ms * NS_PER_MS / 4;
 }
 
+/*
+ * A round may have been planned when nobody was connected, or only nsqd with
+ * a longer msg_timeout.
+ */
+void ingest_plan_touch(struct ingest *ingest)
+{
+    ingest->touch_due = monotonic_earlier(
+        ingest->touch_due, monotonic_after(ingest->now, round_length(ingest)));
+}
+
 static int touch_queue(struct ingest *ingest, size_t index)
 {
     struct queue_producer *producer = &ingest->queues.producers[index];

@@ -148,3 +148,19 @@ def two_nsqds_with_the_same_ids_are_two(scene):
     assert status == 0, summary
     records = stream.read().user_records
     assert len({record.body for record in records}) == COUNT, len(records)
+
+
+def messages_held_longer_than_msg_timeout_are_touched_in_time(scene):
+    nsqd = scene.start_nsqd()
+    simulator = scene.start_simulator()
+    stream = scene.make_stream(simulator)
+    simulator.misbehave(on='PutRecords', action='delay', delay_ms=8000)
+    scene.start_bridge([nsqd], stream, '--consumer-opt=msg_timeout,3s')
+    published = _publish(scene, nsqd, 500)
+
+    scene.wait_until_finished(nsqd)
+
+    channel = nsqd.channel(scene.topic, CHANNEL)
+    assert channel['timeout_count'] == 0, channel
+    verdict = scene.expect_all(stream, published)
+    assert verdict.in_stream == 500, verdict
