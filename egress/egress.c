@@ -275,8 +275,11 @@ static struct monotonic next_due(const struct egress *egress)
     due = monotonic_earlier(due, egress->collector.next);
     if (egress->is_map_doubted)
         due = monotonic_earlier(due, egress->map_due);
-    return monotonic_earlier(due, egress->is_orphan ? egress->orphan_due
-                                                    : egress->alive_due);
+    if (!egress->is_orphan)
+        return monotonic_earlier(due, egress->alive_due);
+    /* Once it drains, the orphan's time is over and calls for nothing. */
+    return egress->is_draining ? due
+                               : monotonic_earlier(due, egress->orphan_due);
 }
 
 static bool has_news(struct egress *egress)

@@ -100,10 +100,12 @@ static void keep_alive(struct ingest *ingest)
 
 static int64_t sleep_length(const struct ingest *ingest)
 {
-    struct monotonic due =
-        ingest->is_orphan ? ingest->orphan_due : ingest->alive_due;
+    struct monotonic due = ingest->alive_due;
     int64_t ns;
 
+    /* Once it drains, the orphan's time is over and calls for nothing. */
+    if (ingest->is_orphan)
+        due = ingest->is_draining ? MONOTONIC_NEVER : ingest->orphan_due;
     due = monotonic_earlier(due, ingest->touch_due);
     due = monotonic_earlier(due, ingest_lookups_due(ingest));
     due = monotonic_earlier(due, ready_count_deadline(&ingest->ready));
