@@ -20,6 +20,7 @@ Result = collections.namedtuple('Result', 'title passed failed skipped why')
 
 CHECK_LINE = re.compile(r'\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)')
 SHOWN_LINES = 25  # of the output of a failed test
+SKIPPED = 77  # the exit status of a test that cannot run here
 
 # What two threads share in the product two processes share; the thread
 # sanitizer sees threads only, so it runs the tests that have them.
@@ -141,6 +142,20 @@ def run_fuzzers(arguments):
     return [Result(title, is_ok, not is_ok, 0, done.stdout)]
 
 
+def run_arm64(arguments):
+    """Run what is written for arm64 in an emulator."""
+    title = 'arm64 vectors agree with the scalar code'
+    if not re.search(arguments.only, title):
+        return []
+    done = subprocess.run(['tools/dev/test_arm64'], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode == SKIPPED:
+        print(f'  skipped  {title}: {done.stdout.strip()}', flush=True)
+        return [Result(title, 0, 0, 1, '')]
+    is_ok = done.returncode == 0
+    return [Result(title, is_ok, not is_ok, 0, done.stdout)]
+
+
 def run_integration(arguments):
     """Run tests/integration against build-test."""
     with tempfile.NamedTemporaryFile(suffix='.json') as report:
@@ -208,6 +223,7 @@ def main():
                   'build-test-address', 'unit', arguments)
     summary.stage('unit, thread sanitizer', run_meson,
                   'build-test-thread', 'unit', arguments, THREADED)
+    summary.stage('arm64', run_arm64, arguments)
     if arguments.long:
         summary.stage('fuzzers', run_fuzzers, arguments)
     summary.stage('integration', run_integration, arguments)
