@@ -18,6 +18,7 @@
 #include "common/random.h"
 #include "tests/support/kinesis_simulator_history.h"
 #include "tests/support/kinesis_simulator_http.h"
+#include "tests/support/kinesis_simulator_late.h"
 #include "tests/support/kinesis_simulator_put_request.h"
 #include "tests/support/kinesis_simulator_refusal.h"
 #include "tests/support/kinesis_simulator_reply.h"
@@ -73,6 +74,10 @@ struct simulator {
     struct random random;
     struct simulator_statistics statistics;
     struct simulator_put_request put; /* the one being answered */
+    struct simulator_late *late;      /* on their way, the next to land first */
+    char access_key[128];             /* what POST /settings said */
+    char secret_key[128];
+    char session_token[1024];
 };
 
 /* One request and what becomes of it. */
@@ -91,6 +96,7 @@ struct simulator_exchange {
     bool is_put;
     enum simulator_ending ending;
     int64_t delay_ns;
+    int64_t time_ns; /* between two bytes; how old a list of shards is */
     struct simulator_reply *reply; /* the caller's; begun by the answer */
     struct simulator_refusal refusal;
 };
@@ -136,6 +142,10 @@ int simulator_refuse_missing(struct simulator_exchange *exchange,
 int simulator_put(struct simulator *simulator,
                   struct simulator_exchange *exchange, bool is_single);
 
+/* Store the records of simulator->put, which was kept until now. */
+void simulator_put_landed(struct simulator *simulator,
+                          struct simulator_exchange *exchange);
+
 /* All other operations (kinesis_simulator_operations.c, _read.c). */
 struct cJSON;
 
@@ -165,6 +175,9 @@ void simulator_note_reshard(struct simulator *simulator,
 int simulator_apply_rule(struct simulator *simulator,
                          struct simulator_exchange *exchange,
                          const struct simulator_rule *rule);
+
+/* POST /settings (kinesis_simulator_settings.c); false if it is wrong. */
+bool simulator_change_settings(struct simulator *simulator, struct bytes text);
 
 /* GET /statistics (kinesis_simulator_statistics.c). */
 void simulator_write_statistics(const struct simulator *simulator,

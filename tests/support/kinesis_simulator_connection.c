@@ -15,6 +15,11 @@
 /* What is received at once: small enough to be hashed out of the L2 cache. */
 #define PIECE 262144
 
+/* By how many bytes a wrong Content-Length is wrong. */
+#define LIE 16
+
+#define FOR_EVER_NS (INT64_C(1000000) * NS_PER_SECOND)
+
 int simulator_bench_init(struct simulator_bench *bench,
                          struct simulator *simulator)
 {
@@ -174,6 +179,25 @@ static ssize_t transmit(struct simulator_connection *connection,
 
 /* --- The reply */
 
+/* What Content-Length says, which may be a lie. */
+static uint64_t told_length(const struct simulator_exchange *exchange,
+                            size_t length)
+{
+    if (exchange->ending == SIMULATOR_ENDING_LONGER)
+        return length + LIE;
+    if (exchange->ending == SIMULATOR_ENDING_SHORTER)
+        return length > LIE ? length - LIE : 0;
+    return length;
+}
+
+static void wait_with_reply(struct simulator_connection *connection,
+                            struct monotonic deadline)
+{
+    connection->state = SIMULATOR_WAITING;
+    connection->wants = EPOLLRDHUP;
+    connection->deadline = deadline;
+}
+
 /* Put the HTTP head before the reply's body, and wait or write. */
 static void begin_reply(struct simulator_connection *connection)
 {
@@ -186,7 +210,8 @@ static void begin_reply(struct simulator_connection *connection)
         &writer, &(struct simulator_http_reply){
                      .status = exchange->status,
                      .content_type = exchange->content_type,
-                     .body_length = simulator_reply_body(reply).length,
+                     .body_length = told_length(
+                         exchange, simulator_reply_body(reply).length),
                      .request_id = exchange->id,
                      .date = exchange->wall,
                      .keep_alive = connection->request.keep_alive,
@@ -196,13 +221,14 @@ static void begin_reply(struct simulator_connection *connection)
     connection->send_end = reply->length;
     if (exchange->ending == SIMULATOR_ENDING_CUT)
         connection->send_end -= (reply->length - reply->first) / 2;
+    if (exchange->ending == SIMULATOR_ENDING_CUT_HEAD)
+        connection->send_end = reply->first + sizeof("HTTP/1.1") - 1;
     connection->state = SIMULATOR_WRITING;
-    if (exchange->delay_ns > 0) {
-        connection->state = SIMULATOR_WAITING;
-        connection->wants = EPOLLRDHUP;
-        connection->deadline =
-            monotonic_after(exchange->now, exchange->delay_ns);
-    }
+    if (exchange->ending == SIMULATOR_ENDING_HOLD)
+        exchange->delay_ns = FOR_EVER_NS;
+    if (exchange->delay_ns > 0)
+        wait_with_reply(connection,
+                        monotonic_after(exchange->now, exchange->delay_ns));
 }
 
 /* What the service believes the time is: for its Date, and for signatures. */
@@ -274,10 +300,20 @@ static void make_close_a_reset(int descriptor)
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+/* The reply cannot be whole, and the client sees it only by the end. */
+static bool ends_short(enum simulator_ending ending)
+{
+    return ending == SIMULATOR_ENDING_CUT ||
+           ending == SIMULATOR_ENDING_CUT_HEAD ||
+           ending == SIMULATOR_ENDING_LONGER ||
+           ending == SIMULATOR_ENDING_SHORTER;
+}
+
 static int write_reply(struct simulator_connection *connection,
                        struct simulator_bench *bench)
 {
     struct simulator_exchange *exchange = &connection->exchange;
+    bool drips = exchange->ending == SIMULATOR_ENDING_DRIP;
 
     if (exchange->ending == SIMULATOR_ENDING_RESET)
         make_close_a_reset(connection->descriptor);
@@ -287,17 +323,23 @@ static int write_reply(struct simulator_connection *connection,
     while (connection->sent < connection->send_end) {
         ssize_t count =
             transmit(connection, connection->reply.memory + connection->sent,
-                     connection->send_end - connection->sent);
+                     drips ? 1 : connection->send_end - connection->sent);
 
         if (count <= 0)
             return count == 0 ? 0 : SIMULATOR_CONNECTION_OVER;
         connection->sent += (size_t)count;
+        if (drips && connection->sent < connection->send_end) {
+            wait_with_reply(connection, monotonic_after(clock_monotonic(),
+                                                        exchange->time_ns));
+            return 0;
+        }
     }
-    if (exchange->ending == SIMULATOR_ENDING_CUT)
+    if (ends_short(exchange->ending))
         return SIMULATOR_CONNECTION_OVER;
     simulator_on_reply(bench->simulator, exchange, clock_monotonic(), false);
     connection->state = SIMULATOR_READING_HEAD;
-    if (!connection->request.keep_alive)
+    if (!connection->request.keep_alive ||
+        exchange->ending == SIMULATOR_ENDING_SHUT)
         return SIMULATOR_CONNECTION_OVER;
     begin_next(connection);
     return 0;

@@ -102,8 +102,8 @@ static void print_help(void)
                  option_rows[i].value ? option_rows[i].value : "");
         printf("  %-26s %s\n", left, option_rows[i].meaning);
     }
-    printf("\nGET /statistics, POST /script and DELETE /script are served on "
-           "the same ports.\n");
+    printf("\nGET /statistics, POST /settings, POST /script and DELETE "
+           "/script are served on\nthe same ports.\n");
 }
 
 static int complain(const char *what, const char *value)

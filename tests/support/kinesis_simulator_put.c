@@ -14,6 +14,7 @@
 
 #include "tests/support/kinesis_simulator.h"
 #include "tests/support/kinesis_simulator_aggregate.h"
+#include "tests/support/kinesis_simulator_results.h"
 
 /* Where each record goes; one request is answered at a time. */
 struct routes {
@@ -24,6 +25,7 @@ struct routes {
 /* Why one record was refused; code NULL: it was not. */
 struct verdict {
     const char *code;
+    bool is_stored; /* it is stored all the same */
     char message[256];
 };
 
@@ -138,6 +140,7 @@ static void judge(struct simulator *simulator,
     char id[SIMULATOR_SHARD_ID_TEXT];
 
     verdict->code = NULL;
+    verdict->is_stored = !rule || rule->action->stage == SIMULATOR_STAGE_STORED;
     if (rule) {
         verdict->code = rule->action->code;
         text = rule->action->message;
@@ -146,6 +149,7 @@ static void judge(struct simulator *simulator,
                                       entry->data_length + entry->key.length,
                                       exchange->now)) {
         verdict->code = "ProvisionedThroughputExceededException";
+        verdict->is_stored = false;
         shard->counters.throttled++;
     }
     if (!verdict->code)
@@ -153,8 +157,9 @@ static void judge(struct simulator *simulator,
     simulator_shard_id(shard->index, id);
     if (rule) {
         simulator->statistics.faults++;
-        simulator_history_fault(&simulator->history, exchange->now,
-                                exchange->id, rule->action->name, id);
+        simulator_history_record_fault(&simulator->history, exchange->now,
+                                       exchange->id, rule->action->name, id,
+                                       index);
     }
     snprintf(verdict->message, sizeof(verdict->message),
              strcmp(verdict->code, "InternalFailure") == 0
@@ -200,14 +205,14 @@ static void keep(struct simulator *simulator, struct simulator_shard *shard,
 }
 
 static void commit(struct simulator *simulator,
-                   struct simulator_exchange *exchange,
+                   const struct simulator_exchange *exchange,
                    const struct simulator_stream *stream, size_t index,
-                   struct simulator_shard *shard)
+                   struct simulator_shard *shard,
+                   char sequence[SIMULATOR_SEQUENCE_TEXT])
 {
     const struct simulator_put_entry *entry = &simulator->put.entries[index];
     struct simulator_moment moment = simulator_moment_of(simulator, exchange);
     uint64_t number = (*moment.number)++;
-    char sequence[SIMULATOR_SEQUENCE_TEXT];
     char id[SIMULATOR_SHARD_ID_TEXT];
 
     simulator_shard_sequence(shard, number, moment.epoch_ms, sequence);
@@ -222,72 +227,135 @@ static void commit(struct simulator *simulator,
             .stream = stream->name,
             .shard = id,
             .sequence = sequence,
+            .first_hash = shard->first_hash,
+            .last_hash = shard->last_hash,
             .key = entry->key,
+            .data =
+                simulator->settings.discards ? bytes_of(NULL, 0) : entry->data,
             .length = entry->data_length + entry->key.length,
         });
-    simulator_reply_text_member(exchange->reply, "SequenceNumber", sequence);
-    simulator_reply_text_member(exchange->reply, "ShardId", id);
+}
+
+static void write_error(struct simulator_reply *reply,
+                        const struct verdict *verdict)
+{
+    simulator_reply_map(reply);
+    simulator_reply_text_member(reply, "ErrorCode", verdict->code);
+    simulator_reply_text_member(reply, "ErrorMessage", verdict->message);
+    simulator_reply_end_map(reply);
+}
+
+/* A put that is being stored; `rule` is NULL or what the reply makes of it. */
+struct course {
+    const struct simulator_stream *stream;
+    const struct routes *routes;
+    const struct simulator_rule *rule;
+};
+
+/* Store or refuse one record, and write its result `times` over. */
+static bool put_record(struct simulator *simulator,
+                       struct simulator_exchange *exchange,
+                       const struct course *course, size_t index, size_t times)
+{
+    struct simulator_shard *shard = course->routes->shards[index];
+    struct simulator_reply *reply = exchange->reply;
+    char sequence[SIMULATOR_SEQUENCE_TEXT];
+    struct verdict verdict;
+
+    judge(simulator, exchange, course->stream, index, shard, &verdict);
+    if (verdict.is_stored)
+        commit(simulator, exchange, course->stream, index, shard, sequence);
+    for (; times > 0; times--) {
+        if (verdict.code) {
+            write_error(reply, &verdict);
+            continue;
+        }
+        simulator_reply_map(reply);
+        simulator_write_stored(reply, course->stream, shard, sequence,
+                               course->rule);
+        simulator_reply_end_map(reply);
+    }
+    return !verdict.code;
 }
 
 static void put_all(struct simulator *simulator,
                     struct simulator_exchange *exchange,
-                    const struct simulator_stream *stream,
-                    const struct routes *routes, size_t reported)
+                    const struct course *course)
 {
     struct simulator_reply *reply = exchange->reply;
-    struct simulator_reply silence = { .protocol = exchange->protocol };
+    size_t count = simulator->put.count;
+    size_t told = simulator_results_told(course->rule, count);
     uint64_t failed = 0;
 
     simulator_reply_map(reply);
     simulator_reply_text_member(reply, "EncryptionType", "NONE");
     simulator_reply_name(reply, "Records");
     simulator_reply_array(reply);
-    for (size_t i = 0; i < simulator->put.count; i++) {
-        struct verdict verdict;
+    for (size_t i = 0; i < count; i++) {
+        bool is_last = i + 1 == count;
 
-        if (i == reported) { /* the rest is stored but not told */
-            simulator_reply_begin(&silence, exchange->protocol);
-            exchange->reply = &silence;
-        }
-        judge(simulator, exchange, stream, i, routes->shards[i], &verdict);
-        simulator_reply_map(exchange->reply);
-        if (verdict.code) {
-            simulator_reply_text_member(exchange->reply, "ErrorCode",
-                                        verdict.code);
-            simulator_reply_text_member(exchange->reply, "ErrorMessage",
-                                        verdict.message);
-            failed++;
-        } else {
-            commit(simulator, exchange, stream, i, routes->shards[i]);
-        }
-        simulator_reply_end_map(exchange->reply);
+        failed +=
+            !put_record(simulator, exchange, course, i, is_last ? told - i : 1);
     }
-    exchange->reply = reply;
-    simulator_reply_deinit(&silence);
     simulator_reply_end_array(reply);
-    simulator_reply_number_member(reply, "FailedRecordCount", failed);
+    simulator_reply_number_member(
+        reply, "FailedRecordCount",
+        simulator_failed_count_told(course->rule, failed));
     simulator_reply_end_map(reply);
 }
 
 /* PutRecord has one record and refuses it with the whole request. */
 static int put_one(struct simulator *simulator,
                    struct simulator_exchange *exchange,
-                   const struct simulator_stream *stream,
-                   struct simulator_shard *shard)
+                   const struct course *course)
 {
+    struct simulator_shard *shard = course->routes->shards[0];
+    char sequence[SIMULATOR_SEQUENCE_TEXT];
     struct verdict verdict;
 
-    judge(simulator, exchange, stream, 0, shard, &verdict);
+    judge(simulator, exchange, course->stream, 0, shard, &verdict);
+    if (verdict.is_stored)
+        commit(simulator, exchange, course->stream, 0, shard, sequence);
     if (verdict.code)
         return simulator_refuse(
             &exchange->refusal,
             strcmp(verdict.code, "InternalFailure") == 0 ? 500 : 400,
             verdict.code, "%s", verdict.message);
     simulator_reply_map(exchange->reply);
-    commit(simulator, exchange, stream, 0, shard);
+    simulator_write_stored(exchange->reply, course->stream, shard, sequence,
+                           course->rule);
     simulator_reply_text_member(exchange->reply, "EncryptionType", "NONE");
     simulator_reply_end_map(exchange->reply);
     return 0;
+}
+
+/* Answer with nothing, and store later. */
+static int put_late(struct simulator *simulator,
+                    struct simulator_exchange *exchange,
+                    const struct simulator_rule *rule)
+{
+    if (simulator_late_keep(simulator, exchange, rule->time_ns))
+        return simulator_refuse(&exchange->refusal, 500, "InternalFailure",
+                                "out of memory");
+    return simulator_apply_rule(simulator, exchange, rule);
+}
+
+void simulator_put_landed(struct simulator *simulator,
+                          struct simulator_exchange *exchange)
+{
+    const struct simulator_put_request *put = &simulator->put;
+    struct simulator_stream *stream = simulator_find(
+        simulator, put->stream_name, put->stream_arn, exchange->now);
+    struct routes routes;
+
+    /* The stream may be gone, and with it what was on its way to it. */
+    if (!stream || stream->status == SIMULATOR_STREAM_CREATING ||
+        route(put, stream, exchange, &routes))
+        return;
+    simulator_history_put_landed(&simulator->history, exchange->now,
+                                 exchange->id);
+    put_all(simulator, exchange,
+            &(struct course){ .stream = stream, .routes = &routes });
 }
 
 int simulator_put(struct simulator *simulator,
@@ -297,7 +365,7 @@ int simulator_put(struct simulator *simulator,
     struct simulator_stream *stream;
     struct simulator_rule *rule;
     struct routes routes;
-    size_t reported;
+    struct course course;
 
     put->protocol = exchange->protocol;
     put->is_single = is_single;
@@ -316,18 +384,16 @@ int simulator_put(struct simulator *simulator,
         &simulator->random, &exchange->delay_ns);
     if (rule && rule->action->stage == SIMULATOR_STAGE_BEFORE)
         return simulator_apply_rule(simulator, exchange, rule);
+    if (rule && rule->action->stage == SIMULATOR_STAGE_LATE)
+        return put_late(simulator, exchange, rule);
     if (rule && rule->action->stage == SIMULATOR_STAGE_RESHARD) {
         reshard(simulator, exchange, stream, rule);
         route(put, stream, exchange, &routes);
     }
-    reported = put->count;
-    if (rule && rule->action->fault == SIMULATOR_FAULT_wrong_count)
-        reported--;
-    if (is_single) {
-        if (put_one(simulator, exchange, stream, routes.shards[0]))
-            return SIMULATOR_REFUSED;
-    } else {
-        put_all(simulator, exchange, stream, &routes, reported);
-    }
+    course = (struct course){ stream, &routes, rule };
+    if (!is_single)
+        put_all(simulator, exchange, &course);
+    else if (put_one(simulator, exchange, &course))
+        return SIMULATOR_REFUSED;
     return rule ? simulator_apply_rule(simulator, exchange, rule) : 0;
 }

@@ -292,3 +292,21 @@ int simulator_put_request_decode(struct simulator_put_request *put)
     }
     return 0;
 }
+
+static void move(struct bytes *bytes, const uint8_t *from, const uint8_t *to)
+{
+    if (bytes->data)
+        bytes->data = to + (bytes->data - from);
+}
+
+void simulator_put_request_move(struct simulator_put_request *put,
+                                const uint8_t *from, const uint8_t *to)
+{
+    move(&put->stream_name, from, to);
+    move(&put->stream_arn, from, to);
+    for (size_t i = 0; i < kept_count(put); i++) {
+        move(&put->entries[i].data, from, to);
+        move(&put->entries[i].key, from, to);
+        move(&put->entries[i].explicit_hash, from, to);
+    }
+}

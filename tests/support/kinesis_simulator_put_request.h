@@ -57,6 +57,13 @@ int simulator_put_request_check(const struct simulator_put_request *put,
                                 struct simulator_refusal *refusal);
 
 /*
+ * The body was copied from `from` to `to`: point into the copy. What is not
+ * there stays NULL.
+ */
+void simulator_put_request_move(struct simulator_put_request *put,
+                                const uint8_t *from, const uint8_t *to);
+
+/*
  * Decode the base64 of all records in place, if they are base64. Returns 0 or
  * SIMULATOR_MALFORMED.
  */

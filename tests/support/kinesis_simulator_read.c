@@ -85,14 +85,24 @@ struct listing {
     uint32_t next; /* first shard index of this page */
     int64_t time_ms;
     uint32_t most;
+    int64_t as_of_ms;
 };
+
+/* As the list knew it at `as_of_ms`. */
+static bool was_closed(const struct simulator_shard *shard, int64_t as_of_ms)
+{
+    return shard->is_closed && shard->closed_ms <= as_of_ms;
+}
 
 static bool passes(const struct simulator_shard *shard,
                    const struct listing *listing)
 {
+    if (shard->parent != SIMULATOR_NO_SHARD &&
+        shard->created_ms > listing->as_of_ms)
+        return false;
     switch (listing->filter) {
     case FILTER_AT_LATEST:
-        return !shard->is_closed;
+        return !was_closed(shard, listing->as_of_ms);
     case FILTER_AT_TRIM_HORIZON: /* nothing is ever too old here */
         return shard->parent == SIMULATOR_NO_SHARD;
     case FILTER_AT_TIMESTAMP:
@@ -225,7 +235,8 @@ static void write_range(const struct simulator_shard *shard,
     simulator_reply_end_map(reply);
 }
 
-static void write_shard(const struct simulator_shard *shard,
+/* As it was at `as_of_ms`. */
+static void write_shard(const struct simulator_shard *shard, int64_t as_of_ms,
                         struct simulator_reply *reply)
 {
     char sequence[SIMULATOR_SEQUENCE_TEXT];
@@ -240,7 +251,7 @@ static void write_shard(const struct simulator_shard *shard,
     simulator_shard_sequence(shard, shard->first_number, shard->created_ms,
                              sequence);
     simulator_reply_text_member(reply, "StartingSequenceNumber", sequence);
-    if (shard->is_closed) {
+    if (was_closed(shard, as_of_ms)) {
         simulator_shard_sequence(shard, shard->last_number, shard->closed_ms,
                                  sequence);
         simulator_reply_text_member(reply, "EndingSequenceNumber", sequence);
@@ -272,6 +283,7 @@ int simulator_list_shards(struct simulator *simulator,
 
     if (read_listing(simulator, exchange, document, &listing))
         return SIMULATOR_REFUSED;
+    listing.as_of_ms = now_ms(exchange) - exchange->time_ns / NS_PER_MS;
     if (listing.stream->status == SIMULATOR_STREAM_CREATING ||
         listing.stream->status == SIMULATOR_STREAM_DELETING)
         return simulator_refuse(
@@ -286,7 +298,7 @@ int simulator_list_shards(struct simulator *simulator,
 
         if (!passes(shard, &listing))
             continue;
-        write_shard(shard, exchange->reply);
+        write_shard(shard, listing.as_of_ms, exchange->reply);
         written++;
     }
     simulator_reply_end_array(exchange->reply);

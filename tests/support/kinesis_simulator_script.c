@@ -24,9 +24,11 @@ static const struct simulator_action actions[] = {
 #include "tests/support/kinesis_simulator_actions.tbl"
 };
 
-static const char *const members[] = { "on",      "action", "shard",
-                                       "after",   "count",  "probability",
-                                       "delay_ms" };
+#define TIME_MS_MOST 1e9 /* eleven days */
+
+static const char *const members[] = { "on",       "action", "shard",
+                                       "after",    "count",  "probability",
+                                       "delay_ms", "time_ms" };
 
 static const struct simulator_action *action_named(const char *name)
 {
@@ -34,6 +36,12 @@ static const struct simulator_action *action_named(const char *name)
         if (strcmp(actions[i].name, name) == 0)
             return &actions[i];
     return NULL;
+}
+
+static bool is_about_records(const struct simulator_rule *rule)
+{
+    return rule->action->stage == SIMULATOR_STAGE_RECORD ||
+           rule->action->stage == SIMULATOR_STAGE_STORED;
 }
 
 static int complain(struct simulator_script *script, size_t line,
@@ -78,10 +86,11 @@ static const char *read_rule(const cJSON *document, struct simulator_rule *rule)
     double count = 1e14;
     double probability = 1;
     double delay_ms = 0;
+    double time_ms = 1000;
 
     if (!has_known_members(document))
         return "a member is none of on, action, shard, after, count, "
-               "probability, delay_ms";
+               "probability, delay_ms, time_ms";
     rule->action = action_named(simulator_document_text(document, "action"));
     if (!rule->action)
         return "no such action";
@@ -91,7 +100,9 @@ static const char *read_rule(const cJSON *document, struct simulator_rule *rule)
     if (!read_number(document, "after", &after) ||
         !read_number(document, "count", &count) ||
         !read_number(document, "probability", &probability) ||
-        !read_number(document, "delay_ms", &delay_ms) || probability > 1)
+        !read_number(document, "delay_ms", &delay_ms) ||
+        !read_number(document, "time_ms", &time_ms) || probability > 1 ||
+        delay_ms > TIME_MS_MOST || time_ms > TIME_MS_MOST)
         return "a number is out of its range";
     if (operation)
         snprintf(rule->operation, sizeof(rule->operation), "%s", operation);
@@ -99,6 +110,7 @@ static const char *read_rule(const cJSON *document, struct simulator_rule *rule)
     rule->count = (uint64_t)count;
     rule->probability = probability;
     rule->delay_ns = (int64_t)(delay_ms * (double)NS_PER_MS);
+    rule->time_ns = (int64_t)(time_ms * (double)NS_PER_MS);
     return NULL;
 }
 
@@ -118,7 +130,7 @@ static int add_line(struct simulator_script *script, size_t number,
     if (wrong)
         return complain(script, number, wrong);
     script->rules[script->count++] = rule;
-    script->record_rules += rule.action->stage == SIMULATOR_STAGE_RECORD;
+    script->record_rules += is_about_records(&rule);
     return 0;
 }
 
@@ -205,8 +217,8 @@ simulator_script_choose(struct simulator_script *script,
     for (size_t i = 0; i < script->count; i++) {
         struct simulator_rule *rule = &script->rules[i];
 
-        if (rule->action->stage == SIMULATOR_STAGE_RECORD ||
-            !is_about(rule, question) || !fires(rule, random))
+        if (is_about_records(rule) || !is_about(rule, question) ||
+            !fires(rule, random))
             continue;
         *delay_ns += rule->delay_ns;
         if (rule->action->stage != SIMULATOR_STAGE_DELAY)
@@ -225,8 +237,7 @@ simulator_script_choose_for_record(struct simulator_script *script,
     for (size_t i = 0; i < script->count; i++) {
         struct simulator_rule *rule = &script->rules[i];
 
-        if (rule->action->stage != SIMULATOR_STAGE_RECORD ||
-            !is_on(rule, operation) ||
+        if (!is_about_records(rule) || !is_on(rule, operation) ||
             (rule->shard != SIMULATOR_NO_SHARD && rule->shard != shard) ||
             !fires(rule, random))
             continue;

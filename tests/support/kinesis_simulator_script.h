@@ -19,6 +19,8 @@
  * count        fire so many times at most; left out: for ever
  * probability  fire with this chance; left out: 1
  * delay_ms     the reply waits so long as well
+ * time_ms      late_*: when the records land; drip: between two bytes;
+ *              stale_shards: how old the list is; left out: 1000
  *
  * Rules are asked in the order of the script; the first that fires is the one
  * (a delay only adds its time). Chance comes from the caller's random state,
@@ -31,7 +33,9 @@
 enum simulator_stage {
     SIMULATOR_STAGE_DELAY,
     SIMULATOR_STAGE_BEFORE,
+    SIMULATOR_STAGE_LATE,
     SIMULATOR_STAGE_RECORD,
+    SIMULATOR_STAGE_STORED,
     SIMULATOR_STAGE_RESHARD,
     SIMULATOR_STAGE_AFTER,
 };
@@ -39,8 +43,14 @@ enum simulator_stage {
 enum simulator_ending {
     SIMULATOR_ENDING_SEND,
     SIMULATOR_ENDING_CUT,
+    SIMULATOR_ENDING_CUT_HEAD,
     SIMULATOR_ENDING_CLOSE,
     SIMULATOR_ENDING_RESET,
+    SIMULATOR_ENDING_HOLD,
+    SIMULATOR_ENDING_DRIP,
+    SIMULATOR_ENDING_SHUT,
+    SIMULATOR_ENDING_LONGER,
+    SIMULATOR_ENDING_SHORTER,
 };
 
 enum simulator_fault {
@@ -67,6 +77,7 @@ struct simulator_rule {
     uint64_t count;     /* times it may still fire */
     double probability;
     int64_t delay_ns;
+    int64_t time_ns;
     uint64_t fired;
 };
 
@@ -75,7 +86,7 @@ struct simulator_rule {
 struct simulator_script {
     struct simulator_rule rules[SIMULATOR_RULES_MOST];
     size_t count;
-    size_t record_rules; /* rules of the stage RECORD among them */
+    size_t record_rules; /* rules of the stages RECORD and STORED among them */
     char complaint[256];
 };
 

@@ -31,16 +31,24 @@ struct server {
     int https;                          /* -1 without TLS */
     struct simulator_connection *first; /* waiting, by deadline */
     struct simulator_connection *last;
+    int64_t armed_ns; /* what the timer waits for; 0: nothing */
     bool stopping;
 };
 
 /* --- Replies that wait */
 
+/* For the first reply that may leave, or the first late request that lands. */
 static void arm_timer(struct server *server)
 {
+    const struct simulator_late *late = server->bench.simulator->late;
     struct itimerspec when = { .it_value = { 0 } };
     int64_t ns = server->first ? server->first->deadline.ns : 0;
 
+    if (late && (ns == 0 || late->due.ns < ns))
+        ns = late->due.ns;
+    if (ns == server->armed_ns)
+        return;
+    server->armed_ns = ns;
     when.it_value.tv_sec = ns / NS_PER_SECOND;
     when.it_value.tv_nsec = ns % NS_PER_SECOND;
     timerfd_settime(server->timer, TFD_TIMER_ABSTIME, &when, NULL);
@@ -64,8 +72,6 @@ static void add_waiting(struct server *server,
         before->later = connection;
     else
         server->first = connection;
-    if (!before)
-        arm_timer(server);
 }
 
 static void remove_waiting(struct server *server,
@@ -140,7 +146,16 @@ static void on_timer(struct server *server)
                simulator_connection_on_deadline(connection, &server->bench),
                wanted);
     }
-    arm_timer(server);
+    server->armed_ns = 0; /* it has gone off */
+}
+
+static void land_what_is_late(struct server *server)
+{
+    struct simulator *simulator = server->bench.simulator;
+    struct wall_time wall = clock_wall_time();
+
+    wall.ns += simulator->settings.clock_offset_ns;
+    simulator_late_land(simulator, clock_monotonic(), wall);
 }
 
 static SSL *new_tls(const struct server *server, int descriptor)
@@ -312,6 +327,9 @@ static void turn(struct server *server, const struct epoll_event *ready,
     }
     if (timer)
         on_timer(server);
+    if (server->bench.simulator->late)
+        land_what_is_late(server);
+    arm_timer(server);
 }
 
 int simulator_serve(struct simulator *simulator,

@@ -10,6 +10,9 @@
 #include "tests/support/kinesis_simulator.h"
 #include "tests/support/kinesis_simulator_document.h"
 
+#define HUGE_PIECES 4096 /* of HUGE_PIECE bytes: 64 MiB */
+#define HUGE_PIECE  16384
+
 #define JSON_TYPE     "application/x-amz-json-1.1"
 #define CBOR_TYPE     "application/x-amz-cbor-1.1"
 #define TARGET_PREFIX "Kinesis_20131202."
@@ -25,6 +28,7 @@ void simulator_deinit(struct simulator *simulator)
 {
     while (simulator->streams)
         simulator_remove_stream(simulator, simulator->streams);
+    simulator_late_forget(simulator);
     simulator_history_close(&simulator->history);
 }
 
@@ -116,6 +120,16 @@ void simulator_note_reshard(struct simulator *simulator,
                               stream->shard_count, stream->open_count);
 }
 
+/* What no client wants to have in memory: it would still be JSON at its end. */
+static void write_huge_reply(struct simulator_reply *reply)
+{
+    static uint8_t piece[HUGE_PIECE];
+
+    memset(piece, ' ', sizeof(piece));
+    for (int i = 0; i < HUGE_PIECES; i++)
+        simulator_reply_raw(reply, bytes_of(piece, sizeof(piece)));
+}
+
 int simulator_apply_rule(struct simulator *simulator,
                          struct simulator_exchange *exchange,
                          const struct simulator_rule *rule)
@@ -124,8 +138,9 @@ int simulator_apply_rule(struct simulator *simulator,
 
     simulator->statistics.faults++;
     simulator_history_fault(&simulator->history, exchange->now, exchange->id,
-                            action->name, "");
+                            action->name);
     exchange->ending = action->ending;
+    exchange->time_ns = rule->time_ns;
     if (action->code)
         return simulator_refuse(&exchange->refusal, action->status,
                                 action->code, "%s",
@@ -134,6 +149,8 @@ int simulator_apply_rule(struct simulator *simulator,
         simulator_reply_begin(exchange->reply, exchange->protocol);
         simulator_reply_raw(exchange->reply, bytes_of_text(action->message));
     }
+    if (action->fault == SIMULATOR_FAULT_huge_reply)
+        write_huge_reply(exchange->reply);
     return 0;
 }
 
@@ -157,6 +174,8 @@ static int answer_cold(struct simulator *simulator,
         return simulator_refuse(&exchange->refusal, 400,
                                 "SerializationException",
                                 "The request body is malformed.");
+    if (rule && rule->action->fault == SIMULATOR_FAULT_stale_shards)
+        exchange->time_ns = rule->time_ns;
     condition = operation(simulator, exchange, document);
     cJSON_Delete(document);
     if (!condition && rule && rule->action->stage == SIMULATOR_STAGE_AFTER)
@@ -224,7 +243,7 @@ static void write_refusal(struct simulator *simulator,
     simulator_reply_end_map(reply);
 }
 
-/* GET /statistics, POST /script, DELETE /script: for tests, not signed. */
+/* GET /statistics, POST and DELETE /script, POST /settings: not signed. */
 static void answer_test(struct simulator *simulator,
                         struct simulator_exchange *exchange)
 {
@@ -242,6 +261,11 @@ static void answer_test(struct simulator *simulator,
         }
     } else if (is_script && bytes_equal_text(request->method, "DELETE")) {
         simulator_script_clear(&simulator->script);
+    } else if (bytes_equal_text(request->path, "/settings") &&
+               bytes_equal_text(request->method, "POST")) {
+        if (!simulator_change_settings(
+                simulator, bytes_of(exchange->body, exchange->body_length)))
+            exchange->status = 400;
     } else if (bytes_equal_text(request->method, "GET") &&
                bytes_equal_text(request->path, "/statistics")) {
         simulator_write_statistics(simulator, exchange->reply);
@@ -273,6 +297,7 @@ void simulator_answer(struct simulator *simulator,
     exchange->status = 200;
     exchange->ending = SIMULATOR_ENDING_SEND;
     exchange->delay_ns = 0;
+    exchange->time_ns = 0;
     exchange->is_put = false;
     simulator_reply_begin(exchange->reply, exchange->protocol);
     if (!bytes_equal_text(exchange->request->path, "/")) {

@@ -22,17 +22,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "tests/support/nsq_simulator_http.h"
+#include "tests/support/nsq_simulator_listener.h"
 #include "tests/support/nsq_simulator_turn.h"
 
 #define EXIT_DEADLINE 3
@@ -44,28 +43,6 @@ static int failure(const char *what)
 }
 
 /* --- start */
-
-/* Returns a listening socket and its port, or -1. */
-static int listen_on(uint16_t port, uint16_t *actual_port)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons(port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t length = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-    if (bind(fd, (struct sockaddr *)&address, length) < 0 ||
-        listen(fd, 1024) < 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) < 0) {
-        close(fd);
-        return -1;
-    }
-    *actual_port = ntohs(address.sin_port);
-    return fd;
-}
 
 static uint64_t share_of(uint64_t count, uint64_t index, uint64_t nsqd_count)
 {
@@ -113,7 +90,7 @@ static int start_nsqd(struct simulator *simulator, uint64_t index,
     nsqd->longest_body =
         source_longest_body(&channel->source, simulator->lines.count);
     channel_init(channel);
-    nsqd->fd = listen_on(port, &nsqd->port);
+    nsqd->fd = listener_open(port, &nsqd->port);
     if (nsqd->fd < 0)
         return -1;
     return simulator_watch(simulator, nsqd->fd, nsqd, EPOLLIN);
@@ -129,7 +106,7 @@ static int start_http_and_signals(struct simulator *simulator)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     simulator->signals.fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     simulator->http.fd =
-        listen_on(simulator->options.http_port, &simulator->http_port);
+        listener_open(simulator->options.http_port, &simulator->http_port);
     if (simulator->signals.fd < 0 || simulator->http.fd < 0)
         return -1;
     if (simulator_watch(simulator, simulator->signals.fd, &simulator->signals,

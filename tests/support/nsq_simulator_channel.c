@@ -220,6 +220,21 @@ static int take_copy(struct channel *channel, struct channel_consumer *consumer,
     return 0;
 }
 
+/* True if the next new message must wait until no id is in flight. */
+static bool waits_for_old_ids(struct channel *channel)
+{
+    uint64_t back = channel->old_ids_wanted;
+
+    if (back == 0)
+        return false;
+    if (channel->flights.count > 0 || channel->copies.count > 0)
+        return true;
+    source_repeat_ids(&channel->source,
+                      back < channel->next ? back : channel->next);
+    channel->old_ids_wanted = 0;
+    return false;
+}
+
 static bool is_due(const struct channel *channel,
                    const struct channel_queue *queue)
 {
@@ -241,7 +256,7 @@ int channel_take(struct channel *channel, struct channel_consumer *consumer,
         result = take_copy(channel, consumer, now, delivery);
     else if (is_due(channel, &channel->tail))
         result = take_again(channel, consumer, now, delivery);
-    else if (channel->next < channel->published)
+    else if (channel->next < channel->published && !waits_for_old_ids(channel))
         result = take_new(channel, consumer, now, delivery);
     else
         return CHANNEL_NOTHING;

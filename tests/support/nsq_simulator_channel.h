@@ -98,7 +98,8 @@ struct channel {
     uint64_t next;    /* the first message that was never sent */
     uint64_t hold_at; /* nothing is sent when counters.sent is here */
     uint64_t twins_wanted;
-    uint64_t twin_distance; /* messages between a twin and its first copy */
+    uint64_t twin_distance;  /* messages between a twin and its first copy */
+    uint64_t old_ids_wanted; /* so many ids come again when all is finished */
     bool paused;
     struct channel_counters counters;
 };

@@ -149,8 +149,9 @@ void connection_put_message(struct connection *connection,
 
 static bool may_deliver(const struct connection *connection)
 {
-    return connection->is_served && connection->manner == CONNECTION_NORMAL &&
-           connection->end == CONNECTION_LIVES;
+    return connection->is_served && connection->end == CONNECTION_LIVES &&
+           (connection->manner == CONNECTION_NORMAL ||
+            connection->manner == CONNECTION_DRIPS);
 }
 
 /* Returns how many messages were put into the output buffer. */
@@ -177,9 +178,10 @@ static size_t fill_output(struct connection *connection,
     return count;
 }
 
-static void send_output(struct connection *connection)
+static void send_output(struct connection *connection, size_t most)
 {
-    size_t length = connection->output_end - connection->output_start;
+    size_t waiting = connection->output_end - connection->output_start;
+    size_t length = waiting < most ? waiting : most;
     ssize_t sent;
 
     if (length == 0 || connection->is_blocked)
@@ -192,7 +194,7 @@ static void send_output(struct connection *connection)
         connection->is_blocked = true;
     else if (sent < 0)
         connection->end = CONNECTION_DEAD;
-    else if ((size_t)sent < length)
+    else if ((size_t)sent < waiting)
         connection->output_start += (size_t)sent;
     else
         connection->output_start = connection->output_end = 0;
@@ -213,11 +215,13 @@ bool connection_send(struct connection *connection,
         execute_input(connection, now);
     if (may_deliver(connection) && !connection->is_blocked)
         filled = fill_output(connection, now);
-    send_output(connection);
+    if (connection->manner != CONNECTION_DRIPS)
+        send_output(connection, SIZE_MAX);
     if (connection->end == CONNECTION_ENDS &&
         connection->output_start == connection->output_end)
         connection->end = CONNECTION_DEAD;
     return filled > 0 && !connection->is_blocked &&
+           connection->manner != CONNECTION_DRIPS &&
            connection->end == CONNECTION_LIVES;
 }
 
@@ -355,6 +359,11 @@ void connection_tick(struct connection *connection,
             return;
         connection->manner = CONNECTION_NORMAL;
         connection->heard_at = now->now_ms;
+    }
+    if (connection->manner == CONNECTION_DRIPS) {
+        send_output(connection, 1);
+        if (now->now_ms >= connection->frozen_until)
+            connection->manner = CONNECTION_NORMAL;
     }
     if (heartbeat_ms == 0 || connection->state == CONNECTION_MAGIC)
         return;

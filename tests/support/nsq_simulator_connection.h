@@ -42,6 +42,7 @@ enum connection_manner {
     CONNECTION_NORMAL,
     CONNECTION_MUTE,   /* after nonsense: reads, says nothing more */
     CONNECTION_FROZEN, /* half open: neither reads nor writes */
+    CONNECTION_DRIPS,  /* sends one byte a tick */
 };
 
 enum connection_end {
@@ -64,6 +65,7 @@ struct nsqd {
     enum watch watch;
     int fd; /* listens; -1 if closed */
     uint16_t port;
+    uint32_t refused_until; /* ms: nobody listens; UINT32_MAX: for ever */
     const char *topic;
     /*
      * The backlog of a topic goes to the first channel made; a channel made
@@ -92,7 +94,7 @@ struct connection {
     bool is_blocked;       /* the socket takes no more; wait for EPOLLOUT */
     bool peer_is_done;     /* end of file was read */
     uint32_t watched;      /* epoll's mask; the loop's */
-    uint32_t frozen_until; /* ms; UINT32_MAX: for ever */
+    uint32_t frozen_until; /* ms, of FROZEN and DRIPS; UINT32_MAX: for ever */
     uint32_t heartbeat_at; /* ms */
     uint32_t heard_at;     /* ms; of the last command */
 

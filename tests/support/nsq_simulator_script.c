@@ -106,12 +106,25 @@ static void malformed_id(struct connection *connection,
     connection->manner = CONNECTION_MUTE;
 }
 
+static uint32_t end_of(const struct fault *fault,
+                       const struct channel_time *now)
+{
+    return fault->for_ms < 0 ? UINT32_MAX
+                             : now->now_ms + (uint32_t)fault->for_ms;
+}
+
 static void half_open(struct connection *connection, const struct fault *fault,
                       const struct channel_time *now)
 {
     connection->manner = CONNECTION_FROZEN;
-    connection->frozen_until =
-        fault->for_ms < 0 ? UINT32_MAX : now->now_ms + (uint32_t)fault->for_ms;
+    connection->frozen_until = end_of(fault, now);
+}
+
+static void drip(struct connection *connection, const struct fault *fault,
+                 const struct channel_time *now)
+{
+    connection->manner = CONNECTION_DRIPS;
+    connection->frozen_until = end_of(fault, now);
 }
 
 static void error_frame(struct connection *connection,
@@ -180,6 +193,22 @@ static void low_max_rdy(struct script *script, struct nsqd *nsqd,
     nsqd->limits.max_rdy_count = fault->number;
 }
 
+static void refuse(struct script *script, struct nsqd *nsqd,
+                   const struct fault *fault, const struct channel_time *now)
+{
+    (void)script;
+    nsqd->refused_until = end_of(fault, now);
+}
+
+static void give_old_ids(struct script *script, struct nsqd *nsqd,
+                         const struct fault *fault,
+                         const struct channel_time *now)
+{
+    (void)script;
+    (void)now;
+    nsqd->channel.old_ids_wanted = (uint64_t)fault->number;
+}
+
 static const struct fault_action fault_actions[] = {
     /* flushes, then closes; "reset": drops what is unsent and sends RST */
     { "disconnect", NULL, 0, NULL, disconnect },
@@ -200,6 +229,13 @@ static const struct fault_action fault_actions[] = {
     { "malformed_id", NULL, 0, NULL, malformed_id },
     /* says nothing and hears nothing, "for_ms" or for ever */
     { "half_open", NULL, 0, NULL, half_open },
+    /* sends ten bytes a second, "for_ms" or for ever; it still listens */
+    { "drip", NULL, 0, NULL, drip },
+    /* takes no connection, "for_ms" or for ever; those there are stay */
+    { "refuse", NULL, 0, refuse, NULL },
+    /* the next messages have the ids of the last "count", all finished, as a
+       nsqd may give them that was killed several times */
+    { "old_ids", "count", 100, give_old_ids, NULL },
     /* an error frame of "text"; "close": and the end */
     { "error_frame", NULL, 0, NULL, error_frame },
     /* all in flight times out now */

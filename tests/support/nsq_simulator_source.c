@@ -42,9 +42,15 @@ void source_init(struct source *source, const struct source_options *options)
         1;
     source->options = *options;
     source->own_keys = own_keys;
+    source->ids_back = 0;
     source->stride = mix(options->seed) % own_keys + 1;
     while (greatest_common_divisor(source->stride, own_keys) != 1)
         source->stride++;
+}
+
+void source_repeat_ids(struct source *source, uint64_t count)
+{
+    source->ids_back += count;
 }
 
 uint64_t source_id_time(int64_t wall_ns)
@@ -77,10 +83,11 @@ void source_write_id(const struct source *source, uint64_t number,
                      uint8_t *digits)
 {
     static const char hexadecimal[] = "0123456789abcdef";
-    uint64_t time = source->options.id_time + (number >> ID_SEQUENCE_BITS);
+    uint64_t place = number - source->ids_back;
+    uint64_t time = source->options.id_time + (place >> ID_SEQUENCE_BITS);
     uint64_t id = time << (ID_SEQUENCE_BITS + ID_NODE_BITS) |
                   source->options.node << ID_SEQUENCE_BITS |
-                  (number & ID_SEQUENCE_MASK);
+                  (place & ID_SEQUENCE_MASK);
 
     for (int i = SOURCE_ID_LENGTH - 1; i >= 0; i--) {
         digits[i] = (uint8_t)hexadecimal[id & 15];
@@ -113,8 +120,9 @@ bool source_find_id(const struct source *source, const uint8_t *digits,
     if (wrong < 0 || time < source->options.id_time ||
         ((id >> ID_SEQUENCE_BITS) & ID_NODE_MASK) != source->options.node)
         return false;
-    *number = (time - source->options.id_time) << ID_SEQUENCE_BITS |
-              (id & ID_SEQUENCE_MASK);
+    *number = source->ids_back +
+              ((time - source->options.id_time) << ID_SEQUENCE_BITS |
+               (id & ID_SEQUENCE_MASK));
     return true;
 }
 

@@ -18,7 +18,8 @@
  *     time stamp (in 2^20 ns) << 22 | node << 12 | sequence
  *
  * They rise, and the time stamp grows by one every 4096 messages, whatever the
- * clock says: so a number is computed from an id.
+ * clock says: so a number is computed from an id. A fault may let them begin
+ * again further down.
  *
  * Body "json" (`pad` fills up to the size; without room it is left out, and a
  * body is never shorter than its numbers):
@@ -67,6 +68,7 @@ struct source {
     struct source_options options;
     uint64_t own_keys; /* of this nsqd */
     uint64_t stride;   /* coprime to own_keys: permutes a round */
+    uint64_t ids_back; /* message n has the id of number n - ids_back */
 };
 
 struct source_message {
@@ -79,6 +81,12 @@ void source_init(struct source *source, const struct source_options *options);
 
 /* What nsqd's message ids say when the wall clock says `wall_ns`. */
 uint64_t source_id_time(int64_t wall_ns);
+
+/*
+ * From now on the ids of the last `count` messages are given again. An id of
+ * before means a new message then, so none may be in flight.
+ */
+void source_repeat_ids(struct source *source, uint64_t count);
 
 /* The longest body of this source, in bytes. */
 size_t source_longest_body(const struct source *source, uint64_t line_count);

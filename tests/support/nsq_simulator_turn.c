@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/support/nsq_simulator_http.h"
+#include "tests/support/nsq_simulator_listener.h"
 
 /* nsqd looks for timed-out messages ten times a second. */
 #define TICK_MS 100
@@ -26,6 +27,22 @@ int simulator_watch(struct simulator *simulator, int fd, void *watch,
     struct epoll_event wish = { .events = wanted, .data.ptr = watch };
 
     return epoll_ctl(simulator->epoll, EPOLL_CTL_ADD, fd, &wish);
+}
+
+/* Closed, the port refuses; SO_REUSEADDR opens it again under connections. */
+static void listen_or_not(struct simulator *simulator, struct nsqd *nsqd,
+                          const struct channel_time *now)
+{
+    bool refuses = nsqd->refused_until > now->now_ms;
+
+    if (refuses && nsqd->fd >= 0) {
+        close(nsqd->fd);
+        nsqd->fd = -1;
+    } else if (!refuses && nsqd->fd < 0) {
+        nsqd->fd = listener_open(nsqd->port, &nsqd->port);
+        if (nsqd->fd >= 0)
+            simulator_watch(simulator, nsqd->fd, nsqd, EPOLLIN);
+    }
 }
 
 static void accept_clients(struct simulator *simulator, struct nsqd *nsqd,
@@ -139,6 +156,7 @@ static bool serve(struct simulator *simulator, struct nsqd *nsqd,
     channel_publish(channel, now->wall_ns);
     if (has_faults)
         script_run(simulator->script, nsqd, now);
+    listen_or_not(simulator, nsqd, now);
     rotate_connections(nsqd);
     for (struct connection *connection = nsqd->connections; connection;
          connection = connection->next)

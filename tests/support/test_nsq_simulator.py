@@ -23,11 +23,16 @@ SCRIPT = [
     {'after': 3000, 'action': 'disconnect_mid_frame'},
     {'after': 4000, 'action': 'disconnect', 'reset': True, 'nsqd': 1},
     {'after': 5000, 'action': 'twin', 'count': 3, 'nsqd': 1},
+    {'after': 6000, 'action': 'refuse', 'for_ms': 300},
+    {'after': 6000, 'action': 'disconnect'},
 ]
 
 
 def consume(port, bodies, failures):
-    """One connection until it ends: append bodies by id, and error frames."""
+    """One connection until it ends: append bodies by id, and error frames.
+
+    False if nsqd takes none; the refusals are counted in failures.
+    """
     try:
         connection = socket.create_connection(('127.0.0.1', port))
     except ConnectionRefusedError:
@@ -54,9 +59,11 @@ def consume(port, bodies, failures):
             return True
 
 
-def consume_until_gone(port, bodies, failures):
-    while consume(port, bodies, failures):
-        pass
+def consume_until_gone(port, bodies, failures, refusals, gone):
+    while not gone.is_set():
+        if not consume(port, bodies, failures):
+            refusals.append(port)
+            gone.wait(0.02)
 
 
 def get(port, path, body=None):
@@ -100,14 +107,16 @@ def main():
             stdout=subprocess.PIPE, text=True)
         ports = [int(port) for port in re.findall(r'\d+', simulator.stdout.readline())]
         check_pages(ports[-1], ports[:-1])
-        bodies, failures = {}, []
+        bodies, failures, refusals, gone = {}, [], [], threading.Event()
         consumers = [threading.Thread(target=consume_until_gone,
-                                      args=(port, bodies, failures))
+                                      args=(port, bodies, failures, refusals,
+                                            gone))
                      for port in ports[:-1]]
         for consumer in consumers:
             consumer.start()
         summary = json.loads(simulator.stdout.read())
         assert simulator.wait() == 0
+        gone.set()
         for consumer in consumers:
             consumer.join()
         check_history(history, summary)
@@ -116,6 +125,7 @@ def main():
     assert all(len(set(copies)) == 1 for copies in bodies.values())
     assert all(failure.startswith(b'E_FIN_FAILED FIN ') for failure in failures)
     assert summary['done'] and summary['messages'] == MESSAGES, summary
+    assert refusals.count(ports[0]) > 3, refusals
     assert summary['twins'] == 3 and summary['failed_fins'] <= 3, summary
     assert summary['redelivered'] == summary['timed_out'] > 0, summary
 

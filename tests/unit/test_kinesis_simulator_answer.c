@@ -153,6 +153,20 @@ static const struct {
     { "reset_before", 200, "", 0, SIMULATOR_ENDING_RESET },
     { "reset_after_commit", 200, "", 2, SIMULATOR_ENDING_RESET },
     { "cut_reply", 200, "", 2, SIMULATOR_ENDING_CUT },
+    { "cut_head", 200, "", 2, SIMULATOR_ENDING_CUT_HEAD },
+    { "drip", 200, "", 2, SIMULATOR_ENDING_DRIP },
+    { "hold_after_commit", 200, "", 2, SIMULATOR_ENDING_HOLD },
+    { "hold_before", 200, "", 0, SIMULATOR_ENDING_HOLD },
+    { "close_after_reply", 200, "", 2, SIMULATOR_ENDING_SHUT },
+    { "longer_length", 200, "", 2, SIMULATOR_ENDING_LONGER },
+    { "shorter_length", 200, "", 2, SIMULATOR_ENDING_SHORTER },
+    { "late_close", 200, "", 0, SIMULATOR_ENDING_CLOSE },
+    { "late_reset", 200, "", 0, SIMULATOR_ENDING_RESET },
+    { "late_hold", 200, "", 0, SIMULATOR_ENDING_HOLD },
+    { "kms_disabled", 400, "KMSDisabledException", 0, SIMULATOR_ENDING_SEND },
+    { "invalid_signature", 400, "InvalidSignatureException", 0,
+      SIMULATOR_ENDING_SEND },
+    { "huge_reply", 200, "", 2, SIMULATOR_ENDING_SEND },
 };
 
 START_TEST(fault_stores_everything_or_nothing)
@@ -203,6 +217,160 @@ START_TEST(wrong_count_hides_a_stored_record)
 
     ck_assert_int_eq(cJSON_GetArraySize(list_of("Records")), 1);
     ck_assert_uint_eq(simulator.statistics.records, 2);
+}
+END_TEST
+
+/* What a wrong reply says of two records that are stored. */
+static const struct {
+    const char *action;
+    int count;
+    int failed;
+    const char *shard;    /* of the last */
+    const char *sequence; /* of the last; NULL: the true one */
+} lie_rows[] = {
+    { "extra_result", 3, 0, "shardId-000000000001", NULL },
+    { "wrong_failed_count", 2, 1, "shardId-000000000001", NULL },
+    { "wrong_shard", 2, 0, "shardId-000000000000", NULL },
+    { "unknown_shard", 2, 0, "shardId-000999999999", NULL },
+    { "no_shard", 2, 0, "", NULL },
+    { "no_sequence", 2, 0, "shardId-000000000001", "" },
+    { "garbage_sequence", 2, 0, "shardId-000000000001", "4911x -1" },
+};
+
+START_TEST(results_lie_as_they_are_told)
+{
+    const cJSON *records;
+    const cJSON *last;
+    char rule[128];
+
+    snprintf(rule, sizeof(rule), "{\"action\":\"%s\"}", lie_rows[_i].action);
+    add_rule(rule);
+
+    ck_assert_int_eq(ask("PutRecords", TWO_RECORDS), 200);
+
+    records = list_of("Records");
+    last = cJSON_GetArrayItem(records, cJSON_GetArraySize(records) - 1);
+    ck_assert_int_eq(cJSON_GetArraySize(records), lie_rows[_i].count);
+    ck_assert_int_eq(list_of("FailedRecordCount")->valueint,
+                     lie_rows[_i].failed);
+    ck_assert_str_eq(text_of(last, "ShardId"), lie_rows[_i].shard);
+    if (lie_rows[_i].sequence)
+        ck_assert_str_eq(text_of(last, "SequenceNumber"),
+                         lie_rows[_i].sequence);
+    else
+        ck_assert_uint_eq(strlen(text_of(last, "SequenceNumber")), 56);
+    ck_assert_uint_eq(simulator.statistics.records, 2);
+}
+END_TEST
+
+START_TEST(sequence_number_may_be_longer_than_any)
+{
+    add_rule("{\"action\":\"long_sequence\","
+             "\"shard\":\"shardId-000000000000\"}");
+
+    ask("PutRecords", TWO_RECORDS);
+
+    ck_assert_uint_gt(strlen(text_of(cJSON_GetArrayItem(list_of("Records"), 0),
+                                     "SequenceNumber")),
+                      129);
+    ck_assert_uint_eq(strlen(text_of(cJSON_GetArrayItem(list_of("Records"), 1),
+                                     "SequenceNumber")),
+                      56);
+}
+END_TEST
+
+START_TEST(stored_record_is_called_refused)
+{
+    add_rule("{\"action\":\"internal_failure_after\","
+             "\"shard\":\"shardId-000000000001\"}");
+
+    ck_assert_int_eq(ask("PutRecords", TWO_RECORDS), 200);
+
+    ck_assert_str_eq(
+        text_of(cJSON_GetArrayItem(list_of("Records"), 1), "ErrorCode"),
+        "InternalFailure");
+    ck_assert_int_eq(list_of("FailedRecordCount")->valueint, 1);
+    ck_assert_uint_eq(simulator.statistics.records, 2);
+}
+END_TEST
+
+START_TEST(late_request_lands_on_the_shards_of_its_time)
+{
+    struct monotonic due;
+
+    add_rule("{\"action\":\"late_close\",\"time_ms\":50,\"count\":1}");
+    ask("PutRecords", TWO_RECORDS);
+    due = monotonic_after(exchange.now, 50 * NS_PER_MS);
+    add_rule("{\"action\":\"split\",\"shard\":\"shardId-000000000001\","
+             "\"count\":1}");
+    ask("PutRecords", TWO_RECORDS);
+
+    simulator_late_land(&simulator, (struct monotonic){ due.ns - 1 },
+                        exchange.wall);
+    ck_assert_uint_eq(simulator.statistics.records, 2);
+    simulator_late_land(&simulator, due, exchange.wall);
+    ck_assert_uint_eq(simulator.statistics.records, 4);
+    ck_assert_uint_eq(simulator.streams->shards[3]->counters.records, 2);
+    ck_assert_ptr_null(simulator.late);
+}
+END_TEST
+
+START_TEST(late_request_is_lost_with_its_stream)
+{
+    add_rule("{\"action\":\"late_reset\",\"time_ms\":50}");
+    ask("PutRecords", TWO_RECORDS);
+    ask("DeleteStream", "{\"StreamName\":\"s\"}");
+
+    simulator_late_land(&simulator,
+                        monotonic_after(exchange.now, NS_PER_SECOND),
+                        exchange.wall);
+
+    ck_assert_uint_eq(simulator.statistics.records, 0);
+    ck_assert_ptr_null(simulator.late);
+}
+END_TEST
+
+START_TEST(stale_list_shows_the_shards_of_before)
+{
+    add_rule("{\"on\":\"ListShards\",\"action\":\"stale_shards\","
+             "\"time_ms\":10,\"count\":1}");
+    clock_ms = 100;
+    ask("SplitShard", "{\"StreamName\":\"s\",\"ShardToSplit\":"
+                      "\"shardId-000000000000\",\"NewStartingHashKey\":\"5\"}");
+
+    ck_assert_int_eq(ask("ListShards", "{\"StreamName\":\"s\"}"), 200);
+    ck_assert_int_eq(cJSON_GetArraySize(list_of("Shards")), 2);
+    ck_assert_ptr_null(cJSON_GetObjectItem(
+        cJSON_GetObjectItem(cJSON_GetArrayItem(list_of("Shards"), 0),
+                            "SequenceNumberRange"),
+        "EndingSequenceNumber"));
+
+    ck_assert_int_eq(ask("ListShards", "{\"StreamName\":\"s\"}"), 200);
+    ck_assert_int_eq(cJSON_GetArraySize(list_of("Shards")), 4);
+}
+END_TEST
+
+START_TEST(settings_change_while_it_runs)
+{
+    ck_assert(simulator_change_settings(
+        &simulator,
+        bytes_of_text("{\"clock_offset_s\":-3600,\"delay_ms\":2.5,"
+                      "\"enforce_rate\":true,\"secret_key\":\"new\","
+                      "\"session_token\":\"token\"}")));
+    ck_assert_int_eq(simulator.settings.clock_offset_ns, -3600 * NS_PER_SECOND);
+    ck_assert_int_eq(simulator.settings.delay_ns, 2500 * NS_PER_US);
+    ck_assert(simulator.settings.enforces_rate);
+    ck_assert_str_eq(simulator.verifier.secret_key, "new");
+    ck_assert_str_eq(simulator.verifier.session_token, "token");
+
+    ck_assert(simulator_change_settings(
+        &simulator, bytes_of_text("{\"session_token\":\"\"}")));
+    ck_assert_ptr_null(simulator.verifier.session_token);
+    ck_assert_str_eq(simulator.verifier.secret_key, "new");
+    ck_assert(
+        !simulator_change_settings(&simulator, bytes_of_text("nonsense")));
+    ck_assert(!simulator_change_settings(
+        &simulator, bytes_of_text("{\"delay_ms\":\"much\"}")));
 }
 END_TEST
 
@@ -374,8 +542,14 @@ START_TEST(history_tells_what_was_stored_and_what_was_not_heard)
         happening = cJSON_Parse(line);
         ck_assert_str_eq(text_of(happening, "ev"), wanted[i]);
         ck_assert_str_eq(text_of(happening, "src"), "kinesis");
-        if (i == 2)
+        if (i == 2) {
             ck_assert_str_eq(text_of(happening, "tag"), "2");
+            ck_assert_str_eq(text_of(happening, "data"), "dHdv");
+            ck_assert_str_eq(text_of(happening, "first"),
+                             "80000000000000000000000000000000");
+            ck_assert_str_eq(text_of(happening, "last"),
+                             "ffffffffffffffffffffffffffffffff");
+        }
         cJSON_Delete(happening);
     }
     ck_assert_ptr_null(fgets(line, sizeof(line), file));
@@ -420,6 +594,14 @@ int main(void)
                         ARRAY_LENGTH(fault_rows));
     tcase_add_test(answers, throttled_shard_fails_its_record_alone);
     tcase_add_test(answers, wrong_count_hides_a_stored_record);
+    tcase_add_loop_test(answers, results_lie_as_they_are_told, 0,
+                        ARRAY_LENGTH(lie_rows));
+    tcase_add_test(answers, sequence_number_may_be_longer_than_any);
+    tcase_add_test(answers, stored_record_is_called_refused);
+    tcase_add_test(answers, late_request_lands_on_the_shards_of_its_time);
+    tcase_add_test(answers, late_request_is_lost_with_its_stream);
+    tcase_add_test(answers, stale_list_shows_the_shards_of_before);
+    tcase_add_test(answers, settings_change_while_it_runs);
     tcase_add_test(answers, garbage_is_no_json);
     tcase_add_test(answers, scripted_split_sends_the_same_request_to_a_child);
     tcase_add_test(answers, fault_of_one_operation_leaves_others_alone);

@@ -187,12 +187,79 @@ START_TEST(peer_that_leaves_early_makes_a_dropped_reply)
 }
 END_TEST
 
-START_TEST(cut_reply_ends_within_its_body)
+static void add_rule(const char *rule)
 {
     ck_assert_int_eq(
-        simulator_script_add(&simulator.script,
-                             bytes_of_text("{\"action\":\"cut_reply\"}")),
-        0);
+        simulator_script_add(&simulator.script, bytes_of_text(rule)), 0);
+}
+
+START_TEST(dripping_reply_comes_byte_by_byte)
+{
+    size_t length = 0;
+
+    add_rule("{\"action\":\"drip\",\"time_ms\":7}");
+    say(REQUEST, request_length);
+    ck_assert_int_eq(turn(), 0);
+
+    while (connection->state == SIMULATOR_WAITING) {
+        ck_assert_uint_eq(strlen(hear()), 1);
+        length++;
+        ck_assert_int_eq(simulator_connection_on_deadline(connection, &bench),
+                         0);
+    }
+    ck_assert_uint_eq(strlen(hear()), 1);
+    ck_assert_uint_gt(length, 100);
+    ck_assert_uint_eq(simulator.statistics.replies_dropped, 0);
+}
+END_TEST
+
+START_TEST(held_reply_never_leaves)
+{
+    add_rule("{\"action\":\"hold_after_commit\"}");
+    say(REQUEST, request_length);
+
+    ck_assert_int_eq(turn(), 0);
+    ck_assert_int_eq(connection->state, SIMULATOR_WAITING);
+    ck_assert_int_gt(
+        monotonic_between(connection->exchange.now, connection->deadline),
+        86400 * NS_PER_SECOND);
+    ck_assert_str_eq(hear(), "");
+}
+END_TEST
+
+/* Endings that the client does not expect, and what it hears before. */
+static const struct {
+    const char *rule;
+    size_t length; /* of the reply; 0: the whole of it */
+    const char *part;
+} surprise_rows[] = {
+    { "{\"action\":\"cut_head\"}", 8, "HTTP/1.1" },
+    { "{\"action\":\"close_after_reply\"}", 0, "Content-Length: 41\r\n" },
+    { "{\"action\":\"longer_length\"}", 0, "Content-Length: 57\r\n" },
+    { "{\"action\":\"shorter_length\"}", 0, "Content-Length: 25\r\n" },
+};
+
+START_TEST(connection_ends_by_surprise)
+{
+    const char *heard;
+
+    add_rule(surprise_rows[_i].rule);
+    say(REQUEST, request_length);
+
+    ck_assert_int_eq(turn(), SIMULATOR_CONNECTION_OVER);
+    heard = hear();
+    ck_assert_msg(strstr(heard, surprise_rows[_i].part), "%s", heard);
+    ck_assert(!strstr(heard, "Connection: close"));
+    if (surprise_rows[_i].length > 0)
+        ck_assert_uint_eq(strlen(heard), surprise_rows[_i].length);
+    else
+        ck_assert_ptr_nonnull(strstr(heard, "\"HasMoreStreams\":false}"));
+}
+END_TEST
+
+START_TEST(cut_reply_ends_within_its_body)
+{
+    add_rule("{\"action\":\"cut_reply\"}");
     say(REQUEST, request_length);
 
     ck_assert_int_eq(turn(), SIMULATOR_CONNECTION_OVER);
@@ -228,6 +295,10 @@ int main(void)
     tcase_add_test(requests, delayed_reply_waits_for_its_deadline);
     tcase_add_test(requests, peer_that_leaves_early_makes_a_dropped_reply);
     tcase_add_test(requests, cut_reply_ends_within_its_body);
+    tcase_add_test(requests, dripping_reply_comes_byte_by_byte);
+    tcase_add_test(requests, held_reply_never_leaves);
+    tcase_add_loop_test(requests, connection_ends_by_surprise, 0,
+                        ARRAY_LENGTH(surprise_rows));
     tcase_add_test(requests, end_of_the_peer_ends_the_connection);
     suite_add_tcase(suite, requests);
     srunner_run_all(runner, CK_NORMAL);

@@ -146,7 +146,9 @@ START_TEST(wrong_line_is_named_and_adds_nothing)
           "line 1: shard is no shard id" },
         { "{\"action\":\"delay\",\"delay\":1}",
           "line 1: a member is none of on, action, shard, after, count, "
-          "probability, delay_ms" },
+          "probability, delay_ms, time_ms" },
+        { "{\"action\":\"drip\",\"time_ms\":1e10}",
+          "line 1: a number is out of its range" },
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

@@ -68,6 +68,28 @@ START_TEST(ready_count_caps_what_is_in_flight_and_is_no_credit)
 }
 END_TEST
 
+START_TEST(old_ids_come_again_with_new_messages)
+{
+    uint8_t old[SOURCE_ID_LENGTH];
+
+    open_channel(10, 0);
+    for (int64_t number = 0; number < 3; number++)
+        ck_assert_int_eq(take(&consumer, 1), number);
+    memcpy(old, id_of(1), sizeof(old));
+    ck_assert_int_eq(channel_finish(&channel, &consumer, id_of(0)), 0);
+    ck_assert_int_eq(channel_finish(&channel, &consumer, id_of(1)), 0);
+    channel.old_ids_wanted = 2;
+
+    ck_assert_int_eq(take(&consumer, 1), -1); /* 2 is in flight */
+    ck_assert_int_eq(channel_finish(&channel, &consumer, id_of(2)), 0);
+    ck_assert_int_eq(take(&consumer, 1), 3);
+    ck_assert_mem_eq(id_of(3), old, sizeof(old));
+    ck_assert_int_eq(channel_finish(&channel, &consumer, old), 0);
+    ck_assert_uint_eq(channel.counters.finished, 4);
+    channel_deinit(&channel);
+}
+END_TEST
+
 START_TEST(only_the_owner_finishes_and_only_once)
 {
     open_channel(10, 0);
@@ -247,6 +269,7 @@ int main(void)
     tcase_add_test(messages,
                    ready_count_caps_what_is_in_flight_and_is_no_credit);
     tcase_add_test(messages, only_the_owner_finishes_and_only_once);
+    tcase_add_test(messages, old_ids_come_again_with_new_messages);
     tcase_add_test(
         messages,
         timed_out_message_comes_behind_the_backlog_with_more_attempts);

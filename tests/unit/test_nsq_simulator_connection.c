@@ -339,6 +339,29 @@ START_TEST(half_open_connection_comes_back_after_its_time)
 }
 END_TEST
 
+START_TEST(dripping_connection_sends_a_byte_a_tick)
+{
+    open_nsqd(1);
+    connect_client();
+    say(hello, sizeof(hello) - 1);
+    frames();
+    add_fault("{\"action\":\"drip\",\"for_ms\":300}");
+    turn();
+    say_text("RDY 1\n");
+    ck_assert_uint_eq(heard_length, 0);
+
+    for (now.now_ms = 100; now.now_ms <= 200; now.now_ms += 100) {
+        connection_tick(nsqd.connections, &now);
+        hear();
+        ck_assert_uint_eq(heard_length, now.now_ms / 100);
+    }
+    connection_tick(nsqd.connections, &now);
+    hear();
+    ck_assert_str_eq(frames(), "2:1 ");
+    close_nsqd();
+}
+END_TEST
+
 START_TEST(lowered_max_rdy_count_refuses_what_is_above_it)
 {
     open_nsqd(1);
@@ -391,6 +414,7 @@ int main(void)
                         (int)ARRAY_LENGTH(fault_rows));
     tcase_add_test(faults, pause_ends_after_its_time);
     tcase_add_test(faults, half_open_connection_comes_back_after_its_time);
+    tcase_add_test(faults, dripping_connection_sends_a_byte_a_tick);
     tcase_add_test(faults, lowered_max_rdy_count_refuses_what_is_above_it);
     tcase_add_test(faults, script_that_is_wrong_is_refused_with_a_sentence);
     suite_add_tcase(suite, words);
