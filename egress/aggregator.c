@@ -16,6 +16,9 @@
  */
 #define PROBES_MOST 16
 
+/* Several times the lanes there are; it bounds the memory only. */
+#define SEALED_TOGETHER ((size_t)64)
+
 void aggregator_init(struct aggregator *aggregator,
                      struct aggregator_slot *slots, size_t slot_count)
 {
@@ -171,25 +174,38 @@ size_t aggregator_size_of_one(size_t key_length, size_t payload_length)
            field_size(record_length(0, payload_length));
 }
 
-struct bytes aggregator_protobuf(const struct aggregator *aggregator)
+struct aggregator_blob aggregator_close(struct aggregator *aggregator)
 {
-    return bytes_of(aggregator->place + AGGREGATOR_MAGIC_LENGTH,
-                    aggregator->length - AGGREGATOR_MAGIC_LENGTH);
+    memset(aggregator->place + aggregator->length, 0, MD5_LENGTH);
+    return (struct aggregator_blob){
+        .place = aggregator->place,
+        .length = aggregator->length + MD5_LENGTH,
+    };
 }
 
-struct bytes aggregator_seal(struct aggregator *aggregator,
-                             const uint8_t digest[MD5_LENGTH])
+static struct bytes protobuf_of(const struct aggregator_blob *blob)
 {
-    memcpy(aggregator->place + aggregator->length, digest, MD5_LENGTH);
-    return bytes_of(aggregator->place, aggregator->length + MD5_LENGTH);
+    return bytes_of(blob->place + AGGREGATOR_MAGIC_LENGTH,
+                    blob->length - AGGREGATOR_FRAME);
 }
 
-struct bytes aggregator_close(struct aggregator *aggregator)
+void aggregator_seal(const struct aggregator_blob *blobs, size_t count)
 {
-    uint8_t digest[MD5_LENGTH];
+    struct bytes protobufs[SEALED_TOGETHER];
+    uint8_t digests[SEALED_TOGETHER][MD5_LENGTH];
 
-    md5(aggregator_protobuf(aggregator), digest);
-    return aggregator_seal(aggregator, digest);
+    while (count > 0) {
+        size_t now = count < SEALED_TOGETHER ? count : SEALED_TOGETHER;
+
+        for (size_t i = 0; i < now; i++)
+            protobufs[i] = protobuf_of(&blobs[i]);
+        md5_many(protobufs, now, digests);
+        for (size_t i = 0; i < now; i++)
+            memcpy(blobs[i].place + blobs[i].length - MD5_LENGTH, digests[i],
+                   MD5_LENGTH);
+        blobs += now;
+        count -= now;
+    }
 }
 
 bool aggregator_needs_wrapping(struct bytes payload)

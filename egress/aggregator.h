@@ -139,17 +139,20 @@ static inline size_t aggregator_size(const struct aggregator *aggregator)
 /* Bytes of the blob that holds nothing but one such user record. */
 size_t aggregator_size_of_one(size_t key_length, size_t payload_length);
 
-/*
- * Close the blob in two halves, so that the caller can hash several of them
- * together with md5_many(): the bytes to hash, and the blob sealed with their
- * digest.
- */
-struct bytes aggregator_protobuf(const struct aggregator *aggregator);
-struct bytes aggregator_seal(struct aggregator *aggregator,
-                             const uint8_t digest[MD5_LENGTH]);
+/* A closed blob. */
+struct aggregator_blob {
+    uint8_t *place;
+    size_t length; /* bytes */
+};
 
-/* Both halves at once: the whole blob. */
-struct bytes aggregator_close(struct aggregator *aggregator);
+/* End the blob; its MD5 is zeros until aggregator_seal(). */
+struct aggregator_blob aggregator_close(struct aggregator *aggregator);
+
+/*
+ * Write the MD5 of closed blobs. Together, because MD5s of several blobs cost
+ * little more than one (md5_many()); best if they are about equally long.
+ */
+void aggregator_seal(const struct aggregator_blob *blobs, size_t count);
 
 /*
  * True if a user record must not be sent plain, because it begins with the

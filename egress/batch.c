@@ -143,6 +143,14 @@ static int walk_range(struct walk *walk, struct queue_consumer *consumer,
     return 0;
 }
 
+static void close_aggregate(struct walk *walk)
+{
+    struct batch_encoding *encoding = walk->encoding;
+
+    encoding->blob = aggregator_close(walk->encoder->aggregator);
+    encoding->payload = bytes_of(encoding->blob.place, encoding->blob.length);
+}
+
 /*
  * A lone record travels plain, as KPL sends it, unless a consumer would take
  * its body for an aggregate: then it is an aggregate of one.
@@ -155,7 +163,7 @@ static int choose_payload(struct walk *walk)
 
     encoding->is_aggregate = true;
     if (encoding->record_count > 1) {
-        encoding->payload = aggregator_close(walk->encoder->aggregator);
+        close_aggregate(walk);
         return 0;
     }
     if (!aggregator_needs_wrapping(body)) {
@@ -168,7 +176,7 @@ static int choose_payload(struct walk *walk)
     if (aggregator_add(walk->encoder->aggregator, encoding->hash_key,
                        encoding->partition_key, body))
         return BATCH_REFUSED;
-    encoding->payload = aggregator_close(walk->encoder->aggregator);
+    close_aggregate(walk);
     if (encoding->payload.length + encoding->partition_key.length >
         walk->encoder->limits.record_size)
         return BATCH_REFUSED;

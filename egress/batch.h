@@ -51,19 +51,20 @@ struct batch_key {
 struct batch_encoder {
     struct batch_limits limits;
     struct aggregator *aggregator;
-    uint8_t *place;  /* where aggregates are built */
+    uint8_t *place;  /* where the aggregate is built */
     size_t capacity; /* of `place`: the largest record, and its framing */
 };
 
 /* What became of a range when it was encoded for one part. */
 struct batch_encoding {
-    struct bytes payload;       /* aggregate, or the one record's body */
-    bool is_aggregate;          /* which of the two it is */
-    struct bytes partition_key; /* of a lone record; else of the first */
-    struct hash_key hash_key;   /* of the first record */
-    size_t record_count;        /* user records in it */
-    size_t foreign_count;       /* undecided records left to other parts */
-    uint64_t end;               /* position behind the last record seen */
+    struct bytes payload;        /* aggregate, or the one record's body */
+    bool is_aggregate;           /* which of the two it is */
+    struct aggregator_blob blob; /* the aggregate, still to be sealed */
+    struct bytes partition_key;  /* of a lone record; else of the first */
+    struct hash_key hash_key;    /* of the first record */
+    size_t record_count;         /* user records in it */
+    size_t foreign_count;        /* undecided records left to other parts */
+    uint64_t end;                /* position behind the last record seen */
 };
 
 enum batch_condition {
@@ -76,7 +77,7 @@ enum batch_condition {
 /*
  * Encode the part of the records from the queue's `released` on: up to `end`,
  * or, when `end` is 0, as far as the limits go. The payload is built in the
- * encoder's place, or is a view of the queue; it holds until the next call.
+ * encoder's place and sealed by the caller, or is a view of the queue.
  *
  * Returns 0 or a BATCH_* condition.
  */

@@ -108,7 +108,7 @@ static int fill_request(struct egress *egress, struct request *request)
 
 static int send_request(struct egress *egress, struct request *request)
 {
-    struct bytes body = put_records_close(&request->writer);
+    struct bytes body = request_close(request);
     const struct kinesis_request signed_request = {
         .target = PUT_RECORDS_TARGET,
         .content_type = put_records_content_type(request->format),

@@ -113,7 +113,8 @@ static int open_encoder(struct egress *egress)
         .record_count = SIZE_MAX,
     };
     encoder->capacity = egress->layout.max_record_size + 4096;
-    encoder->place = malloc(encoder->capacity);
+    encoder->place =
+        malloc(request_place_size(request_size(egress), encoder->capacity));
     encoder->aggregator = &egress->aggregator;
     egress->slots = calloc(EGRESS_KEY_SLOTS, sizeof(*egress->slots));
     if (!encoder->place || !egress->slots)

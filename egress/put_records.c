@@ -82,6 +82,7 @@ int put_records_add(struct put_records *request,
 {
     size_t length_before = request->body.length;
     size_t counted;
+    size_t position;
 
     if (!is_partition_key(entry->partition_key))
         return PUT_RECORDS_KEY_REFUSED;
@@ -89,7 +90,8 @@ int put_records_add(struct put_records *request,
                                entry->partition_key.length, &counted) ||
         !has_room(request, counted))
         return PUT_RECORDS_FULL;
-    request->encoding->put_entry(&request->body, entry, request->record_count);
+    position = request->encoding->put_entry(&request->body, entry,
+                                            request->record_count);
     if (request->body.overrun || request->body.capacity - request->body.length <
                                      request->encoding->end_length) {
         request->body.length = length_before;
@@ -98,7 +100,15 @@ int put_records_add(struct put_records *request,
     }
     request->record_count++;
     request->counted_bytes += counted;
+    request->payload_position = position;
     return 0;
+}
+
+void put_records_change_tail(struct put_records *request, size_t position,
+                             struct bytes payload, size_t count)
+{
+    assert(position < request->body.length && count <= payload.length);
+    request->encoding->put_tail(request->body.data + position, payload, count);
 }
 
 struct bytes put_records_close(struct put_records *request)

@@ -47,9 +47,10 @@ struct put_records {
     const struct put_records_encoding *encoding;
     struct bytes_writer body;
     size_t record_count;
-    size_t counted_bytes; /* as Kinesis counts: payloads before base64 and
+    size_t counted_bytes;    /* as Kinesis counts: payloads before base64 and
                              partition keys */
-    size_t counted_most;  /* bytes; the limit of the next line's sort */
+    size_t counted_most;     /* bytes; the limit of the next line's sort */
+    size_t payload_position; /* in the body, of the record that came last */
 };
 
 struct put_records_entry {
@@ -82,6 +83,13 @@ void put_records_open(struct put_records *request,
  */
 int put_records_add(struct put_records *request,
                     const struct put_records_entry *entry);
+
+/*
+ * The last `count` bytes of the payload at `position` are others than they were
+ * when it was added: write them again.
+ */
+void put_records_change_tail(struct put_records *request, size_t position,
+                             struct bytes payload, size_t count);
 
 /* End the body and return it. */
 struct bytes put_records_close(struct put_records *request);

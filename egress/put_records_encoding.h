@@ -20,11 +20,17 @@ struct put_records_encoding {
     size_t (*payload_length)(size_t length); /* bytes a payload becomes */
     size_t key_growth_most; /* bytes that one byte of a key can become */
 
-    /* Writers mark an overrun; the caller then takes everything back. */
+    /*
+     * Writers mark an overrun; the caller then takes everything back.
+     * put_entry() returns where in the body the payload begins.
+     */
     void (*put_start)(struct bytes_writer *body, struct bytes stream);
-    void (*put_entry)(struct bytes_writer *body,
-                      const struct put_records_entry *entry, size_t index);
+    size_t (*put_entry)(struct bytes_writer *body,
+                        const struct put_records_entry *entry, size_t index);
     void (*put_end)(struct bytes_writer *body);
+
+    /* Write the last `count` bytes of a payload that begins at `at` again. */
+    void (*put_tail)(uint8_t *at, struct bytes payload, size_t count);
 
     /*
      * Read well-formedness and names only. read_reply() fills in up to `most`

@@ -36,10 +36,13 @@ static void put_base64(struct bytes_writer *body, struct bytes payload)
         (void)base64_encode(payload, place);
 }
 
-static void put_entry(struct bytes_writer *body,
-                      const struct put_records_entry *entry, size_t index)
+static size_t put_entry(struct bytes_writer *body,
+                        const struct put_records_entry *entry, size_t index)
 {
+    size_t position;
+
     bytes_put_text(body, index > 0 ? ",{\"Data\":\"" : "{\"Data\":\"");
+    position = body->length;
     put_base64(body, entry->payload);
     bytes_put_text(body, "\",\"PartitionKey\":");
     json_put_text(body, entry->partition_key);
@@ -49,6 +52,15 @@ static void put_entry(struct bytes_writer *body,
         bytes_put_byte(body, '"');
     }
     bytes_put_byte(body, '}');
+    return position;
+}
+
+/* Three bytes are four characters: begin where a group of both begins. */
+static void put_tail(uint8_t *at, struct bytes payload, size_t count)
+{
+    size_t groups = (payload.length - count) / 3;
+
+    (void)base64_encode(bytes_skip(payload, 3 * groups), at + 4 * groups);
 }
 
 static void put_end(struct bytes_writer *body)
@@ -171,6 +183,7 @@ const struct put_records_encoding put_records_json = {
     .put_start = put_start,
     .put_entry = put_entry,
     .put_end = put_end,
+    .put_tail = put_tail,
     .read_reply = read_reply,
     .read_error = read_error,
 };

@@ -39,6 +39,7 @@ void request_open(struct request *request, enum put_records_format format,
     request->record_count = 0;
     request->refused_count = 0;
     request->has_alone = false;
+    request->blob_bytes = 0;
     put_records_open(&request->writer, format, surroundings->stream,
                      bytes_writer_on(request->memory, request->capacity),
                      request->size_most);
@@ -87,6 +88,9 @@ static void remember(struct request *request, struct queue_sender *sender,
     entry->part = part->part;
     entry->record_count = part->encoding.record_count;
     entry->payload_length = part->encoding.payload.length;
+    entry->position = request->writer.payload_position;
+    entry->blob = part->encoding.blob;
+    request->blob_bytes += entry->blob.length;
     (void)snprintf(entry->shard_id, sizeof(entry->shard_id), "%s",
                    part->shard->shard_id);
     request->record_count += entry->record_count;
@@ -116,6 +120,7 @@ static int add_part(struct request *request, struct queue_sender *sender,
 int request_add(struct request *request, struct queue_sender *sender,
                 const struct request_surroundings *surroundings)
 {
+    struct batch_encoder encoder = surroundings->encoder;
     struct sender_part part = { .is_begun = false };
     size_t before = request->entry_count;
     int result = 0;
@@ -124,9 +129,11 @@ int request_add(struct request *request, struct queue_sender *sender,
     if (before == KINESIS_RECORDS_PER_REQUEST_MOST)
         return REQUEST_FULL;
     for (;;) {
-        int next =
-            queue_sender_next_part(sender, &surroundings->encoder,
-                                   surroundings->map, surroundings->now, &part);
+        int next;
+
+        encoder.place = surroundings->encoder.place + request->blob_bytes;
+        next = queue_sender_next_part(sender, &encoder, surroundings->map,
+                                      surroundings->now, &part);
 
         if (next == SENDER_FENCED)
             return REQUEST_FENCED;
@@ -142,4 +149,25 @@ int request_add(struct request *request, struct queue_sender *sender,
     if (result == 0 && request->entry_count == before)
         return REQUEST_NOTHING;
     return result;
+}
+
+/* A seal at a time would leave most of a processor idle. */
+struct bytes request_close(struct request *request)
+{
+    struct aggregator_blob blobs[KINESIS_RECORDS_PER_REQUEST_MOST];
+    size_t count = 0;
+
+    for (size_t i = 0; i < request->entry_count; i++)
+        if (request->entries[i].blob.place)
+            blobs[count++] = request->entries[i].blob;
+    aggregator_seal(blobs, count);
+    for (size_t i = 0; i < request->entry_count; i++) {
+        const struct request_entry *entry = &request->entries[i];
+
+        if (entry->blob.place)
+            put_records_change_tail(
+                &request->writer, entry->position,
+                bytes_of(entry->blob.place, entry->blob.length), MD5_LENGTH);
+    }
+    return put_records_close(&request->writer);
 }

@@ -28,6 +28,8 @@ struct request_entry {
     char shard_id[SHARD_ID_CAPACITY]; /* the predicted shard */
     size_t record_count;              /* user records */
     size_t payload_length;            /* bytes */
+    size_t position;                  /* of the payload, in the body */
+    struct aggregator_blob blob;      /* of an aggregate; place NULL: none */
 };
 
 struct request {
@@ -44,9 +46,14 @@ struct request {
     size_t record_count;    /* user records in it */
     uint64_t refused_count; /* too large, decided while it was filled */
     struct monotonic sent;
+    size_t blob_bytes; /* of all aggregates, in the encoder's place */
 };
 
-/* What filling a request needs; the same for all of a worker. */
+/*
+ * What filling a request needs; the same for all of a worker. The aggregates of
+ * a request lie one behind the other in the encoder's place until it is closed,
+ * so one request is filled at a time, and the place has request_place_size().
+ */
 struct request_surroundings {
     struct batch_encoder encoder;
     const struct shard_map *map;
@@ -61,6 +68,12 @@ struct request_surroundings {
  */
 int request_init(struct request *request, unsigned slot, size_t size_most);
 void request_deinit(struct request *request);
+
+/* Bytes of the encoder's place: a request's, and the aggregate that is tried. */
+static inline size_t request_place_size(size_t size_most, size_t capacity)
+{
+    return size_most + capacity;
+}
 
 /* Begin an empty body. */
 void request_open(struct request *request, enum put_records_format format,
@@ -79,6 +92,12 @@ enum request_condition {
  */
 int request_add(struct request *request, struct queue_sender *sender,
                 const struct request_surroundings *surroundings);
+
+/*
+ * Seal the aggregates, all of them together, and end the body. The encoder's
+ * place is free then.
+ */
+struct bytes request_close(struct request *request);
 
 static inline bool request_is_empty(const struct request *request)
 {

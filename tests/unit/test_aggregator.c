@@ -146,6 +146,14 @@ static int add_text(const char *key, const char *payload)
     return add(bytes_of_text(key), bytes_of_text(payload));
 }
 
+static struct bytes close_aggregate(void)
+{
+    struct aggregator_blob blob = aggregator_close(&aggregator);
+
+    aggregator_seal(&blob, 1);
+    return bytes_of(blob.place, blob.length);
+}
+
 START_TEST(picture_of_the_header_is_true)
 {
     static const uint8_t picture[] = {
@@ -158,7 +166,7 @@ START_TEST(picture_of_the_header_is_true)
     ck_assert_int_eq(add_text("k", "hi"), 0);
     ck_assert_int_eq(add_text("j", "yo"), 0);
     ck_assert_int_eq(add_text("k", ""), 0);
-    blob = aggregator_close(&aggregator);
+    blob = close_aggregate();
 
     ck_assert_uint_eq(blob.length, sizeof(picture) + 16);
     ck_assert_mem_eq(blob.data, picture, sizeof(picture));
@@ -170,7 +178,7 @@ END_TEST
 
 START_TEST(nothing_added_is_magic_and_md5_of_nothing)
 {
-    struct bytes blob = aggregator_close(&aggregator);
+    struct bytes blob = close_aggregate();
 
     ck_assert_uint_eq(blob.length, AGGREGATOR_FRAME);
     decode(blob);
@@ -194,7 +202,7 @@ START_TEST(every_length_around_a_varint_boundary_comes_back)
         ck_assert_int_eq(add(key, payload), 0);
         ck_assert_int_eq(add(key, payload), 0);
         ck_assert_uint_eq(aggregator.record_count, 2);
-        blob = aggregator_close(&aggregator);
+        blob = close_aggregate();
 
         decode(blob);
         ck_assert_uint_eq(decoded.key_count, 1);
@@ -216,7 +224,7 @@ START_TEST(every_key_length_around_a_varint_boundary_comes_back)
         aggregator_open(&aggregator, place, PLACE);
         ck_assert_int_eq(add(key, bytes_of_text("x")), 0);
 
-        decode(aggregator_close(&aggregator));
+        decode(close_aggregate());
         assert_decoded(0, key, bytes_of_text("x"));
     }
 }
@@ -263,7 +271,7 @@ START_TEST(full_aggregate_refuses_and_stays_whole)
         ck_assert_uint_eq(aggregator.record_count, added);
         ck_assert_uint_le(size, capacity);
 
-        ck_assert_uint_eq(aggregator_close(&aggregator).length, size);
+        ck_assert_uint_eq(close_aggregate().length, size);
 
         ck_assert_uint_eq(place[capacity], 0xee);
         decode(bytes_of(place, size));
@@ -293,7 +301,7 @@ START_TEST(keys_are_written_once_and_records_keep_their_order)
         ck_assert_int_eq(
             add(bytes_of(letters + i % 300, 7), bytes_of(letters + i, 20)), 0);
 
-    decode(aggregator_close(&aggregator));
+    decode(close_aggregate());
     ck_assert_uint_eq(decoded.record_count, 2000);
     ck_assert_uint_eq(decoded.key_count, 300);
     for (size_t i = 0; i < 2000; i++)
@@ -318,7 +326,7 @@ START_TEST(equal_hash_keys_of_different_partition_keys_are_told_apart)
                          0);
     }
 
-    decode(aggregator_close(&aggregator));
+    decode(close_aggregate());
     ck_assert_uint_eq(decoded.key_count, 3);
     for (size_t i = 0; i < 9; i += 3) {
         assert_decoded(i, bytes_of_text("ab"), bytes_of_text("1"));
@@ -342,7 +350,7 @@ START_TEST(keys_crowding_one_slot_cost_bytes_but_nothing_else)
         }
     }
 
-    decode(aggregator_close(&aggregator));
+    decode(close_aggregate());
     ck_assert_uint_eq(decoded.record_count, 200);
     ck_assert_uint_gt(decoded.key_count, 100);
     ck_assert_uint_lt(decoded.key_count, 200);
@@ -362,7 +370,7 @@ START_TEST(more_keys_than_the_index_holds_still_come_back)
         ck_assert_int_eq(
             add(bytes_of(letters + i % 500, 5), bytes_of(letters + i, 3)), 0);
 
-    decode(aggregator_close(&aggregator));
+    decode(close_aggregate());
     ck_assert_uint_eq(decoded.record_count, 20000);
     for (size_t i = 0; i < 20000; i++)
         assert_decoded(i, bytes_of(letters + i % 500, 5),
@@ -373,11 +381,11 @@ END_TEST
 START_TEST(new_aggregate_knows_no_key_of_the_one_before)
 {
     ck_assert_int_eq(add_text("k", "1"), 0);
-    decode(aggregator_close(&aggregator));
+    decode(close_aggregate());
     aggregator_open(&aggregator, place + 1000, 1000);
     ck_assert_int_eq(add_text("k", "2"), 0);
 
-    decode(aggregator_close(&aggregator));
+    decode(close_aggregate());
     ck_assert_uint_eq(decoded.key_count, 1);
     assert_decoded(0, bytes_of_text("k"), bytes_of_text("2"));
 }
@@ -391,7 +399,7 @@ START_TEST(generation_that_wraps_around_finds_no_stale_key)
         ck_assert_uint_ne(aggregator.generation, 0);
         ck_assert_int_eq(add_text("k", "1"), 0);
         ck_assert_int_eq(add_text("k", "2"), 0);
-        decode(aggregator_close(&aggregator));
+        decode(close_aggregate());
         ck_assert_uint_eq(decoded.key_count, 1);
     }
 }
@@ -411,7 +419,7 @@ static struct bytes encode_random(uint64_t seed, uint8_t *to, size_t capacity)
                                         random_below(&random, 400));
 
         if (add(key, payload) == AGGREGATOR_FULL)
-            return aggregator_close(&aggregator);
+            return close_aggregate();
     }
 }
 
@@ -439,27 +447,43 @@ START_TEST(same_records_give_the_same_bytes_whatever_came_before)
 }
 END_TEST
 
-START_TEST(aggregates_hashed_together_are_sealed_as_if_alone)
+START_TEST(aggregates_sealed_together_are_as_if_alone)
 {
-    struct aggregator second = { 0 };
-    static struct aggregator_slot second_slots[64];
-    struct bytes inputs[2];
-    uint8_t digests[2][MD5_LENGTH];
+    static struct aggregator_blob blobs[150];
+    const char *const keys[] = { "k", "j", "i" };
+    uint8_t *at = place;
 
-    aggregator_init(&second, second_slots, ARRAY_LENGTH(second_slots));
-    aggregator_open(&second, place + 5000, 200);
+    /* More than are hashed at a time, of different lengths. */
+    for (size_t i = 0; i < ARRAY_LENGTH(blobs); i++) {
+        aggregator_open(&aggregator, at, 2000);
+        ck_assert_int_eq(add(bytes_of_text(keys[i % 3]),
+                             bytes_of(letters + i, i * 37 % 1500)),
+                         0);
+        blobs[i] = aggregator_close(&aggregator);
+        at += blobs[i].length;
+    }
+
+    aggregator_seal(blobs, ARRAY_LENGTH(blobs));
+
+    for (size_t i = 0; i < ARRAY_LENGTH(blobs); i++) {
+        decode(bytes_of(blobs[i].place, blobs[i].length));
+        assert_decoded(0, bytes_of_text(keys[i % 3]),
+                       bytes_of(letters + i, i * 37 % 1500));
+    }
+}
+END_TEST
+
+START_TEST(aggregate_is_zeros_where_its_seal_will_be)
+{
+    static const uint8_t zeros[MD5_LENGTH];
+    struct aggregator_blob blob;
+
+    memset(place, 0xee, 200);
     ck_assert_int_eq(add_text("k", "one"), 0);
-    ck_assert_int_eq(aggregator_add(&second, HASH_KEY_MOST, bytes_of_text("j"),
-                                    bytes_of_text("two")),
-                     0);
-    inputs[0] = aggregator_protobuf(&aggregator);
-    inputs[1] = aggregator_protobuf(&second);
-    md5_many(inputs, 2, digests);
+    blob = aggregator_close(&aggregator);
 
-    decode(aggregator_seal(&aggregator, digests[0]));
-    assert_decoded(0, bytes_of_text("k"), bytes_of_text("one"));
-    decode(aggregator_seal(&second, digests[1]));
-    assert_decoded(0, bytes_of_text("j"), bytes_of_text("two"));
+    ck_assert_mem_eq(blob.place + blob.length - MD5_LENGTH, zeros, MD5_LENGTH);
+    ck_assert_uint_eq(place[blob.length], 0xee);
 }
 END_TEST
 
@@ -501,7 +525,8 @@ int main(void)
     tcase_add_checked_fixture(whole, setup, NULL);
     tcase_add_test(whole,
                    same_records_give_the_same_bytes_whatever_came_before);
-    tcase_add_test(whole, aggregates_hashed_together_are_sealed_as_if_alone);
+    tcase_add_test(whole, aggregates_sealed_together_are_as_if_alone);
+    tcase_add_test(whole, aggregate_is_zeros_where_its_seal_will_be);
     tcase_add_test(whole, record_that_begins_with_the_magic_needs_wrapping);
     suite_add_tcase(suite, bytes);
     suite_add_tcase(suite, keys);

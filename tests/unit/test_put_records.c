@@ -59,6 +59,38 @@ START_TEST(json_body_is_as_the_api_reference_wants_it)
 }
 END_TEST
 
+START_TEST(changed_tail_is_as_if_it_had_been_added_so)
+{
+    static uint8_t payload[100];
+    static uint8_t expected[512];
+
+    for (size_t length = 0; length < sizeof(payload); length++) {
+        size_t count = length < 16 ? length : 16;
+        struct bytes added = bytes_of(payload, length);
+        struct bytes body;
+        size_t position;
+
+        memset(payload, 0x5a, sizeof(payload));
+        open_request(sizeof(memory), sizeof(memory));
+        ck_assert_int_eq(add(bytes_of("before", 6), bytes_of("k", 1)), 0);
+        ck_assert_int_eq(add(added, bytes_of("key", 3)), 0);
+        body = put_records_close(&request);
+        memcpy(expected, body.data, body.length);
+
+        memset(payload + length - count, 0, count);
+        open_request(sizeof(memory), sizeof(memory));
+        ck_assert_int_eq(add(bytes_of("before", 6), bytes_of("k", 1)), 0);
+        ck_assert_int_eq(add(added, bytes_of("key", 3)), 0);
+        position = request.payload_position;
+        memset(payload + length - count, 0x5a, count);
+        put_records_change_tail(&request, position, added, count);
+
+        ck_assert(bytes_equal(put_records_close(&request),
+                              bytes_of(expected, body.length)));
+    }
+}
+END_TEST
+
 START_TEST(arn_goes_into_its_own_member)
 {
     put_records_open(&request, PUT_RECORDS_JSON,
@@ -459,6 +491,7 @@ static void add_requests(Suite *suite)
     tcase_add_checked_fixture(requests, setup, NULL);
     tcase_add_test(requests, json_body_is_as_the_api_reference_wants_it);
     tcase_add_test(requests, arn_goes_into_its_own_member);
+    tcase_add_test(requests, changed_tail_is_as_if_it_had_been_added_so);
     tcase_add_test(requests, five_hundred_records_are_full);
     tcase_add_test(requests, payloads_and_keys_are_counted_as_kinesis_counts);
     tcase_add_test(requests, service_limit_bounds_the_callers);

@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/evp.h>
+
 #include "egress/request.h"
 #include "tests/support/queue_fixture.h"
 
 #define CAPACITY       (256 * 1024)
 #define PLACE_CAPACITY (32 * 1024)
 #define QUEUES         2
+#define REQUEST_BYTES  100000
 #define SHARDS_MOST    600
 
 static struct queue_fixture fixtures[QUEUES];
@@ -25,7 +28,7 @@ static struct random randomness;
 
 static struct aggregator aggregator;
 static struct aggregator_slot slots[64];
-static uint8_t place[PLACE_CAPACITY];
+static uint8_t place[REQUEST_BYTES + PLACE_CAPACITY];
 static struct shard_map_row rows[SHARDS_MOST];
 static struct shard_map map;
 
@@ -77,7 +80,7 @@ static void set_up(void)
                                  .record_count = SIZE_MAX },
                      .aggregator = &aggregator,
                      .place = place,
-                     .capacity = sizeof(place) },
+                     .capacity = PLACE_CAPACITY },
         .map = &map,
         .stream = bytes_of_text("orders"),
         .instance = 0x2a,
@@ -89,7 +92,7 @@ static void set_up(void)
             queue_producer_open(fixtures[i].name, &fixtures[i].producer), 0);
         open_sender(i);
     }
-    open_request(100000);
+    open_request(REQUEST_BYTES);
 }
 
 static void tear_down(void)
@@ -142,7 +145,7 @@ static int add(size_t index)
 static const char *close_request(void)
 {
     static char text[512 * 1024];
-    struct bytes body = put_records_close(&request.writer);
+    struct bytes body = request_close(&request);
 
     ck_assert_uint_lt(body.length, sizeof(text));
     memcpy(text, body.data, body.length);
@@ -226,7 +229,7 @@ START_TEST(second_attempt_is_the_first_byte_for_byte)
     queue_sender_on_failed(&senders[0], &outcome, &randomness);
     ck_assert_int_eq(queue_sender_settle(&senders[0], start), SENDER_UNDECIDED);
 
-    open_request(100000);
+    open_request(REQUEST_BYTES);
     ck_assert_int_eq(add(0), 0);
 
     ck_assert_str_eq(close_request(), first);
@@ -244,7 +247,7 @@ START_TEST(successor_sends_the_batch_under_the_tag_of_its_predecessor)
     queue_sender_close(&senders[0]);
 
     open_sender(0);
-    open_request(100000);
+    open_request(REQUEST_BYTES);
     ck_assert_int_eq(add(0), 0);
 
     ck_assert_str_eq(close_request(), first);
@@ -271,6 +274,60 @@ START_TEST(queues_travel_together_and_results_find_their_way_back)
 }
 END_TEST
 
+/* The Data of the next entry in *text, which moves behind it. */
+static struct bytes take_payload(const char **text)
+{
+    static uint8_t payload[16384];
+    const char *data = strstr(*text, "\"Data\":\"");
+    size_t length;
+
+    ck_assert_ptr_nonnull(data);
+    data += strlen("\"Data\":\"");
+    length = strcspn(data, "\"");
+    ck_assert_uint_le(length / 4 * 3, sizeof(payload));
+    ck_assert_int_eq(
+        EVP_DecodeBlock(payload, (const unsigned char *)data, (int)length),
+        (int)(length / 4 * 3));
+    *text = data + length;
+    while (data[length - 1] == '=')
+        length--;
+    return bytes_of(payload, length * 3 / 4);
+}
+
+static bool is_sealed(struct bytes aggregate)
+{
+    size_t length = aggregate.length - AGGREGATOR_FRAME;
+    uint8_t digest[MD5_LENGTH];
+
+    md5(bytes_of(aggregate.data + AGGREGATOR_MAGIC_LENGTH, length), digest);
+    return memcmp(aggregate.data + AGGREGATOR_MAGIC_LENGTH + length, digest,
+                  MD5_LENGTH) == 0;
+}
+
+/* Lengths that leave 0, 1 and 2 bytes over when they become base64. */
+START_TEST(every_aggregate_of_a_request_is_sealed)
+{
+    for (size_t length = 100; length < 106; length++) {
+        const char *body;
+
+        open_request(REQUEST_BYTES);
+        put_text(0, "one");
+        put_long(0, length, 5);
+        put_text(1, "another one");
+        put_long(1, 2 * length + length % 2, 5);
+        ck_assert_int_eq(add(0), 0);
+        ck_assert_int_eq(add(1), 0);
+        body = close_request();
+
+        ck_assert(is_sealed(take_payload(&body)));
+        ck_assert(is_sealed(take_payload(&body)));
+        accept();
+        ck_assert_int_eq(queue_sender_settle(&senders[0], start), 0);
+        ck_assert_int_eq(queue_sender_settle(&senders[1], start), 0);
+    }
+}
+END_TEST
+
 START_TEST(request_holds_500_entries_and_the_rest_travels_later)
 {
     make_map(SHARDS_MOST);
@@ -286,7 +343,7 @@ START_TEST(request_holds_500_entries_and_the_rest_travels_later)
     ck_assert_int_eq(queue_sender_settle(&senders[0], start), SENDER_UNDECIDED);
     ck_assert_uint_eq(count_verdicts(0, VERDICT_DELIVERED), 0);
 
-    open_request(100000);
+    open_request(REQUEST_BYTES);
     ck_assert_int_eq(add(0), 0);
     ck_assert_uint_eq(request.entry_count,
                       SHARDS_MOST - KINESIS_RECORDS_PER_REQUEST_MOST);
@@ -389,7 +446,7 @@ START_TEST(batch_that_a_dead_worker_had_decided_is_released)
     queue_sender_close(&senders[0]);
     open_sender(0);
 
-    open_request(100000);
+    open_request(REQUEST_BYTES);
     ck_assert_int_eq(add(0), 0);
 
     ck_assert_uint_eq(request.record_count, 1);
@@ -427,6 +484,7 @@ static void add_filling(Suite *suite)
     tcase_add_test(
         filling,
         aggregate_goes_under_its_tag_by_the_hash_key_of_its_first_record);
+    tcase_add_test(filling, every_aggregate_of_a_request_is_sealed);
     tcase_add_test(filling, second_attempt_is_the_first_byte_for_byte);
     tcase_add_test(filling,
                    successor_sends_the_batch_under_the_tag_of_its_predecessor);
