@@ -29,7 +29,7 @@
  * Body "binary", big endian, at least 40 bytes:
  *
  *     magic "N2K1" (4) | run_id (8) | key_id (4) | seq_in_key (8) | global (8)
- *     | len of the body (4) | crc32c of the body with this field 0 (4) | filler
+ *     | len of the body (4) | crc32 of the body with this field 0 (4) | filler
  *
  * Body "lines": line number `global` of a file.
  */
@@ -110,5 +110,8 @@ size_t source_write_body(const struct source *source,
                          const struct source_message *message,
                          int64_t timestamp_ns, uint8_t *to);
 
-/* CRC-32C (Castagnoli, RFC 3720 B.4), continued from `crc`, which begins 0. */
-uint32_t source_crc32c(uint32_t crc, struct bytes bytes);
+/*
+ * CRC-32 (IEEE 802.3, as zlib's), continued from `crc`, which begins 0: a
+ * checker in any language has it.
+ */
+uint32_t source_crc32(uint32_t crc, struct bytes bytes);
