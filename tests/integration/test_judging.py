@@ -3,10 +3,12 @@
 import base64
 import hashlib
 
-from rig.deaggregate import UserRecord, deaggregate
+from aws_kinesis_agg.deaggregator import iter_deaggregate_records
+
+from integration.scene import CHANNEL
 from rig.emulators import Kinesalite
 from rig.ledger import judge
-from rig.read_back import Stream, hash_key
+from rig.read_back import Stream, UserRecord
 
 PUBLISHED = [('ann', b'1'), ('bob', b'2'), ('ann', b'3'), ('bob', b'4')]
 
@@ -65,23 +67,34 @@ def aggregate_that_reaches_out_of_its_shard_is_passed_over(scene):
         ['shardId-000000000001']
 
 
-def aggregate_of_the_specification_is_taken_apart(scene):
-    # Two records "a" and "b" of one partition key "k", encoded by hand.
-    protobuf = (b'\x0a\x01k' b'\x1a\x05\x08\x00\x1a\x01a'
-                b'\x1a\x05\x08\x00\x1a\x01b')
-    body = (b'\xf3\x89\x9a\xc2' + protobuf + hashlib.md5(protobuf).digest())
+def _by_the_library(record):
+    """(partition key, body) of each user record, as AWS Labs' library has it.
 
-    found = deaggregate('shard-0', {
-        'SequenceNumber': '7', 'PartitionKey': 'outer',
-        'ApproximateArrivalTimestamp': 1.5,
-        'Data': base64.b64encode(body).decode()})
+    It is what others read our aggregates with. It reports the first explicit
+    hash key for records that have none, so that is not asked.
+    """
+    return [(one['kinesis']['partitionKey'],
+             base64.b64decode(one['kinesis']['data']))
+            for one in iter_deaggregate_records({'kinesis': {
+                'kinesisSchemaVersion': '1.0',
+                'sequenceNumber': record['SequenceNumber'],
+                'partitionKey': record['PartitionKey'],
+                'approximateArrivalTimestamp': 0.0,
+                'data': record['Data']}})]
 
-    assert [one.body for one in found] == [b'a', b'b']
-    assert [one.partition_key for one in found] == ['k', 'k']
-    assert [one.index for one in found] == [0, 1]
 
+def library_of_others_reads_what_the_checker_reads(scene):
+    nsqd, stream = scene.start_nsqd(), scene.make_stream(Kinesalite)
+    nsqd.create_channel(scene.topic, CHANNEL)
+    scene.publish(nsqd, 2000)
+    scene.start_bridge([nsqd], stream, '--partition-key=json:user_id')
+    scene.wait_until_finished(nsqd)
 
-def hash_key_is_that_of_kinesis(scene):
-    # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html
-    # says MD5 as a 128-bit number; md5("") is known from RFC 1321.
-    assert hash_key('') == 0xd41d8cd98f00b204e9800998ecf8427e
+    by_the_library = [
+        found for shard in sorted(stream.kinesis.shards(stream.name))
+        for record in stream.kinesis.records_of_shard(stream.name, shard)
+        for found in _by_the_library(record)]
+    records = stream.read().user_records
+
+    assert any(one.aggregated for one in records)
+    assert [(one.partition_key, one.body) for one in records] == by_the_library

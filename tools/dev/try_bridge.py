@@ -155,8 +155,7 @@ def run(place, arguments):
     cpu_seconds = place.bridge.cpu_seconds() - cpu_before
     memory = place.bridge.memory_bytes()
 
-    say('read', 'the stream through GetRecords, taken apart by '
-                'aws-kinesis-agg')
+    say('read', 'the stream through GetRecords, taken apart as the KCL does')
     stream = read_stream(place.kinesis, STREAM)
     verdict = judge(published, stream)
     p50, p99 = latencies_ms(stream)
