@@ -4,7 +4,7 @@
 
 /* What a walk over the range has come to. */
 struct walk {
-    const struct batch_part *part;
+    const struct queue_part *part;
     const struct batch_key *key;
     const struct batch_encoder *encoder;
     struct batch_encoding *encoding;
@@ -28,7 +28,7 @@ static struct hash_key record_hash_key(const struct record_header *record)
                               .low = record->hash_low };
 }
 
-static bool belongs(const struct batch_part *part,
+static bool belongs(const struct queue_part *part,
                     const struct record_header *record)
 {
     struct hash_key hash_key = record_hash_key(record);
@@ -39,7 +39,7 @@ static bool belongs(const struct batch_part *part,
            hash_key_compare(hash_key, part->last) <= 0;
 }
 
-bool batch_part_takes(const struct batch_part *part,
+bool batch_part_takes(const struct queue_part *part,
                       const struct record_header *record)
 {
     return record->verdict == VERDICT_NONE && belongs(part, record);
@@ -104,8 +104,8 @@ static enum step visit(struct walk *walk, const struct record_header *record)
 
     if (record->verdict != VERDICT_NONE)
         return STEP_GO_ON;
-    if (key_length + record_body(record).length >
-        walk->encoder->limits.record_size)
+    if (!walk->is_fixed && key_length + record_body(record).length >
+                               walk->encoder->limits.record_size)
         return walk->seen_count == 0 ? STEP_REFUSED : STEP_STOP_BEFORE;
     if (!walk->is_fixed &&
         walk->seen_count == walk->encoder->limits.record_count)
@@ -185,7 +185,7 @@ static int choose_payload(struct walk *walk)
 
 int batch_encode(const struct batch_encoder *encoder,
                  struct queue_consumer *consumer, uint64_t end,
-                 const struct batch_part *part, const struct batch_key *key,
+                 const struct queue_part *part, const struct batch_key *key,
                  struct batch_encoding *encoding)
 {
     struct walk walk = {
@@ -213,8 +213,59 @@ int batch_encode(const struct batch_encoder *encoder,
     return choose_payload(&walk);
 }
 
+static bool has_part(const struct queue_batch *batch,
+                     const struct record_header *record)
+{
+    for (size_t i = 0; i < batch->part_count; i++)
+        if (belongs(&batch->parts[i], record))
+            return true;
+    return false;
+}
+
+/* What of `whole` is for the shard. */
+static struct queue_part cut_out(const struct queue_part *whole,
+                                 struct hash_key anchor,
+                                 const struct shard_map_row *shard)
+{
+    bool is_first = hash_key_compare(whole->first, shard->first) > 0;
+    bool is_last = hash_key_compare(whole->last, shard->last) < 0;
+
+    return (struct queue_part){
+        .first = is_first ? whole->first : shard->first,
+        .last = is_last ? whole->last : shard->last,
+        .takes_keyless =
+            whole->takes_keyless && shard_map_covers(shard, anchor),
+    };
+}
+
+int batch_divide(struct queue_consumer *consumer,
+                 const struct queue_part *whole, struct hash_key anchor,
+                 const struct shard_map *map, struct queue_batch *batch)
+{
+    uint64_t position = consumer->released;
+
+    while (position < batch->end) {
+        uint64_t before = position;
+        struct record_header *record;
+        const struct shard_map_row *shard;
+
+        if (queue_peek(consumer, &position, &record))
+            return BATCH_BROKEN;
+        if (!batch_part_takes(whole, record) || has_part(batch, record))
+            continue;
+        if (batch->part_count == QUEUE_PARTS_MOST) {
+            batch->end = before;
+            break;
+        }
+        shard = shard_map_find(map, record->key_length ? record_hash_key(record)
+                                                       : anchor);
+        batch->parts[batch->part_count++] = cut_out(whole, anchor, shard);
+    }
+    return 0;
+}
+
 size_t batch_decide(struct queue_consumer *consumer, uint64_t end,
-                    const struct batch_part *part, enum record_verdict verdict,
+                    const struct queue_part *part, enum record_verdict verdict,
                     size_t *decided)
 {
     uint64_t position = consumer->released;
@@ -234,7 +285,7 @@ size_t batch_decide(struct queue_consumer *consumer, uint64_t end,
 }
 
 bool batch_fits(struct queue_consumer *consumer, uint64_t end,
-                const struct batch_part *part, const struct batch_key *key,
+                const struct queue_part *part, const struct batch_key *key,
                 const struct shard_map_row *shard)
 {
     uint64_t position = consumer->released;

@@ -12,14 +12,15 @@
  * A batch is a contiguous range of a queue. The queue's hash key range was one
  * shard when the queue was made, so a batch normally has one part: one
  * aggregate for one shard. After a split it has a part for each child that has
- * records in it. The next batch of the queue begins when every record of this
+ * records in it, as batch_divide() finds out. The next batch of the queue begins when every record of this
  * one is decided, and that is what keeps the order of each partition key.
  *
  * A part is accepted or sent again as a whole, because KCL throws away a whole
  * aggregate if one record in it hashes outside the shard. When a part is
  * accepted its records get their verdicts at once, so that a part is always
  * "the records of this range that are undecided and belong to that shard", for
- * this worker's retry as for its successor's, and has the same bytes each time.
+ * this worker's retry as for its successor's, and has the same bytes each time:
+ * the ranges are in the intent (shard/queue_layout.h), not in a shard map.
  *
  * Pure but for the queue. Nothing is allocated.
  */
@@ -28,12 +29,9 @@
 #include "shard/queue_consumer.h"
 #include "shard/shard_map.h"
 
-/* Which records of a batch a part takes. */
-struct batch_part {
-    struct hash_key first; /* of the shard the part is for, inclusive */
-    struct hash_key last;
-    bool takes_keyless; /* records without a partition key, too */
-};
+/* Takes every record. */
+#define BATCH_WHOLE                                                            \
+    ((struct queue_part){ .last = HASH_KEY_MOST, .takes_keyless = true })
 
 struct batch_limits {
     size_t aggregate_size; /* bytes of one aggregate */
@@ -83,11 +81,23 @@ enum batch_condition {
  */
 int batch_encode(const struct batch_encoder *encoder,
                  struct queue_consumer *consumer, uint64_t end,
-                 const struct batch_part *part, const struct batch_key *key,
+                 const struct queue_part *part, const struct batch_key *key,
                  struct batch_encoding *encoding);
 
+/*
+ * Divide the undecided records that `whole` takes among new parts of *batch, one
+ * for each shard of `map` that has some of them; records without a key are for
+ * the shard of `anchor`. A batch that would need more parts than it can have
+ * ends before the first record without one.
+ *
+ * Returns 0 or BATCH_BROKEN.
+ */
+int batch_divide(struct queue_consumer *consumer,
+                 const struct queue_part *whole, struct hash_key anchor,
+                 const struct shard_map *map, struct queue_batch *batch);
+
 /* True if `record` is undecided and for this part. */
-bool batch_part_takes(const struct batch_part *part,
+bool batch_part_takes(const struct queue_part *part,
                       const struct record_header *record);
 
 /*
@@ -96,7 +106,7 @@ bool batch_part_takes(const struct batch_part *part,
  * Returns how many records of the range are undecided still.
  */
 size_t batch_decide(struct queue_consumer *consumer, uint64_t end,
-                    const struct batch_part *part, enum record_verdict verdict,
+                    const struct queue_part *part, enum record_verdict verdict,
                     size_t *decided);
 
 /*
@@ -105,5 +115,5 @@ size_t batch_decide(struct queue_consumer *consumer, uint64_t end,
  * to `key`.
  */
 bool batch_fits(struct queue_consumer *consumer, uint64_t end,
-                const struct batch_part *part, const struct batch_key *key,
+                const struct queue_part *part, const struct batch_key *key,
                 const struct shard_map_row *shard);

@@ -56,41 +56,43 @@ struct monotonic queue_sender_ready_at(const struct queue_sender *sender)
     return sender->state == SENDER_DUE ? sender->due : MONOTONIC_NEVER;
 }
 
-/* The shard that takes the records without a key: the range's first one. */
-static const struct shard_map_row *
-keyless_shard(const struct queue_sender *sender, const struct shard_map *map)
+/*
+ * Find the key of the records without one, unless it is known: it follows from
+ * the range of the part that takes them, so that a successor finds the same.
+ */
+static int update_key(struct queue_sender *sender,
+                      const struct queue_part *part)
 {
-    return shard_map_find(map, sender->range.first);
-}
-
-/* Find the key of the keyless shard again if that shard changed. */
-static int update_key(struct queue_sender *sender, const struct shard_map *map)
-{
-    const struct shard_map_row *shard = keyless_shard(sender, map);
-
     if (sender->key.text.length > 0 &&
-        hash_key_equal(sender->key_first, shard->first) &&
-        hash_key_equal(sender->key_last, shard->last))
+        hash_key_equal(sender->key_first, part->first) &&
+        hash_key_equal(sender->key_last, part->last))
         return 0;
-    if (balanced_key_find(shard->first, shard->last, sender->key_text,
+    if (balanced_key_find(part->first, part->last, sender->key_text,
                           &sender->key.hash_key))
         return SENDER_BROKEN;
     sender->key.text = bytes_of_text(sender->key_text);
-    sender->key_first = shard->first;
-    sender->key_last = shard->last;
+    sender->key_first = part->first;
+    sender->key_last = part->last;
     return 0;
 }
 
-static void set_shard(const struct queue_sender *sender,
-                      const struct shard_map *map,
-                      const struct shard_map_row *shard,
-                      struct sender_part *part)
+/* The same for the part of the batch that takes them, if one does. */
+static int update_batch_key(struct queue_sender *sender)
 {
-    part->shard = shard;
-    part->part = (struct batch_part){
+    for (size_t i = 0; i < sender->batch.part_count; i++)
+        if (sender->batch.parts[i].takes_keyless)
+            return update_key(sender, &sender->batch.parts[i]);
+    return 0;
+}
+
+/* All of a shard, which takes records without a key if it has the anchor. */
+static struct queue_part part_of_shard(const struct shard_map_row *shard,
+                                       struct hash_key anchor)
+{
+    return (struct queue_part){
         .first = shard->first,
         .last = shard->last,
-        .takes_keyless = shard == keyless_shard(sender, map),
+        .takes_keyless = shard_map_covers(shard, anchor),
     };
 }
 
@@ -103,13 +105,19 @@ static int release(struct queue_sender *sender, uint64_t position)
     return 0;
 }
 
-/* The shard of the oldest record decides which part a new batch begins with. */
-static int choose_first_shard(struct queue_sender *sender,
-                              const struct shard_map *map,
-                              struct sender_part *part)
+/*
+ * The shard of the oldest record decides which part a new batch begins with.
+ * Records without a key go to the first shard of the queue's range.
+ */
+static int choose_first_part(struct queue_sender *sender,
+                             const struct shard_map *map,
+                             struct queue_part *part)
 {
     uint64_t position = sender->consumer.released;
-    const struct shard_map_row *shard;
+    struct hash_key anchor = sender->range.first;
+    struct hash_key hash_key = anchor;
+    struct queue_part keyless =
+        part_of_shard(shard_map_find(map, anchor), anchor);
     struct record_header *record;
     int result;
 
@@ -118,41 +126,82 @@ static int choose_first_shard(struct queue_sender *sender,
         if (result)
             return result == QUEUE_EMPTY ? SENDER_NOTHING : SENDER_BROKEN;
     } while (record->verdict != VERDICT_NONE);
-    shard = keyless_shard(sender, map);
     if (record->key_length > 0)
-        shard =
-            shard_map_find(map, (struct hash_key){ .high = record->hash_high,
-                                                   .low = record->hash_low });
-    set_shard(sender, map, shard, part);
-    return 0;
+        hash_key = (struct hash_key){ .high = record->hash_high,
+                                      .low = record->hash_low };
+    *part = part_of_shard(shard_map_find(map, hash_key), anchor);
+    return update_key(sender, &keyless);
 }
-
-/* A part that takes every record. */
-static const struct batch_part everything = {
-    .last = { .high = UINT64_MAX, .low = UINT64_MAX },
-    .takes_keyless = true,
-};
 
 static size_t count_undecided(struct queue_sender *sender)
 {
+    const struct queue_part whole = BATCH_WHOLE;
     uint64_t position = sender->consumer.released;
     struct record_header *record;
     size_t count = 0;
 
     while (position < sender->batch.end &&
            queue_peek(&sender->consumer, &position, &record) == 0)
-        count += batch_part_takes(&everything, record);
+        count += batch_part_takes(&whole, record);
     return count;
 }
 
 /* Decide the one undecided record before `end`, which no such stream takes. */
 static int refuse_first(struct queue_sender *sender, uint64_t end)
 {
+    const struct queue_part whole = BATCH_WHOLE;
     size_t decided;
 
-    (void)batch_decide(&sender->consumer, end, &everything,
+    (void)batch_decide(&sender->consumer, end, &whole,
                        VERDICT_REFUSED_TOO_LARGE, &decided);
     return release(sender, end);
+}
+
+/* Encode the first part as far as the limits go; they decide the batch's end. */
+static int encode_first_part(struct queue_sender *sender,
+                             const struct batch_encoder *encoder,
+                             const struct shard_map *map,
+                             struct sender_part *part)
+{
+    struct batch_encoder limited = *encoder;
+    int result;
+
+    limited.limits.record_count = sender->record_count_most;
+    for (;;) {
+        result = choose_first_part(sender, map, &part->part);
+        if (result)
+            return result;
+        result = batch_encode(&limited, &sender->consumer, 0, &part->part,
+                              &sender->key, &part->encoding);
+        if (result != BATCH_REFUSED)
+            return result ? SENDER_BROKEN : 0;
+        result = refuse_first(sender, part->encoding.end);
+        if (result)
+            return result;
+        part->refused_count++;
+    }
+}
+
+/* What the first part leaves belongs to others: rare, but after a split. */
+static int divide_rest(struct queue_sender *sender,
+                       const struct batch_encoder *encoder,
+                       const struct shard_map *map, struct sender_part *part)
+{
+    const struct queue_part whole = BATCH_WHOLE;
+    uint64_t end = sender->batch.end;
+
+    if (part->encoding.foreign_count == 0)
+        return 0;
+    if (batch_divide(&sender->consumer, &whole, sender->range.first, map,
+                     &sender->batch))
+        return SENDER_BROKEN;
+    if (sender->batch.end == end)
+        return 0;
+    /* The batch has become shorter. */
+    return batch_encode(encoder, &sender->consumer, sender->batch.end,
+                        &part->part, &sender->key, &part->encoding)
+               ? SENDER_BROKEN
+               : 0;
 }
 
 static int form_batch(struct queue_sender *sender,
@@ -160,27 +209,22 @@ static int form_batch(struct queue_sender *sender,
                       const struct shard_map *map, struct wall_time now,
                       struct sender_part *part)
 {
-    struct batch_encoder limited = *encoder;
-    int result;
+    int result = encode_first_part(sender, encoder, map, part);
 
-    limited.limits.record_count = sender->record_count_most;
-    for (;;) {
-        result = choose_first_shard(sender, map, part);
-        if (result)
-            return result;
-        result = batch_encode(&limited, &sender->consumer, 0, &part->part,
-                              &sender->key, &part->encoding);
-        if (result != BATCH_REFUSED)
-            break;
-        result = refuse_first(sender, part->encoding.end);
-        if (result)
-            return result;
-        part->refused_count++;
-    }
     if (result)
-        return SENDER_BROKEN;
-    queue_intend(&sender->consumer, sender->consumer.released,
-                 part->encoding.end, now, &sender->batch);
+        return result;
+    sender->batch.first = sender->consumer.released;
+    sender->batch.end = part->encoding.end;
+    sender->batch.sent = now;
+    sender->batch.part_count = 1;
+    sender->batch.parts[0] = part->part;
+    result = divide_rest(sender, encoder, map, part);
+    if (result)
+        return result;
+    queue_intend(&sender->consumer, &sender->batch);
+    part->part = sender->batch.parts[0];
+    part->next = 1;
+    part->shard = shard_map_find(map, part->encoding.hash_key);
     sender->state = SENDER_DUE;
     sender->due = sender->looked;
     /* Whatever comes behind the batch has waited since now at the longest. */
@@ -188,25 +232,83 @@ static int form_batch(struct queue_sender *sender,
     return 0;
 }
 
-/* The next shard of the queue's range that has records in the batch. */
+/* True if one shard of the map covers all undecided records of the part. */
+static bool has_shard(struct queue_sender *sender, const struct shard_map *map,
+                      const struct queue_part *part)
+{
+    const struct shard_map_row *shard = shard_map_find(map, part->first);
+    uint64_t position = sender->consumer.released;
+    struct record_header *record;
+
+    if (hash_key_compare(part->last, shard->last) <= 0)
+        return true;
+    while (position < sender->batch.end &&
+           queue_peek(&sender->consumer, &position, &record) == 0) {
+        struct hash_key hash_key = { .high = record->hash_high,
+                                     .low = record->hash_low };
+
+        if (!batch_part_takes(part, record))
+            continue;
+        if (record->key_length == 0)
+            hash_key = sender->key.hash_key;
+        return batch_fits(&sender->consumer, sender->batch.end, part,
+                          &sender->key, shard_map_find(map, hash_key));
+    }
+    return true; /* nothing of it is left */
+}
+
+/*
+ * A part keeps its bytes and its tag for as long as one shard covers it, since
+ * a copy of it may be in the stream. Where the shards have moved so that none
+ * does, KCL would throw it away wherever it landed: it is divided anew, and
+ * only it.
+ */
+static int divide_anew(struct queue_sender *sender, const struct shard_map *map,
+                       struct wall_time now)
+{
+    const struct queue_part whole = BATCH_WHOLE;
+    struct queue_batch batch = sender->batch;
+
+    batch.part_count = 0;
+    for (size_t i = 0; i < sender->batch.part_count; i++)
+        if (has_shard(sender, map, &sender->batch.parts[i]))
+            batch.parts[batch.part_count++] = sender->batch.parts[i];
+    if (batch.part_count == sender->batch.part_count)
+        return 0;
+    for (size_t i = 0; i < sender->batch.part_count; i++) {
+        const struct queue_part *part = &sender->batch.parts[i];
+
+        if (!has_shard(sender, map, part) &&
+            batch_divide(&sender->consumer, part, part->first, map, &batch))
+            return SENDER_BROKEN;
+    }
+    if (batch.end == batch.first) {
+        /* No room for a part of its first record: then all of it is new. */
+        batch.part_count = 0;
+        batch.end = sender->batch.end;
+        if (batch_divide(&sender->consumer, &whole, sender->range.first, map,
+                         &batch))
+            return SENDER_BROKEN;
+    }
+    batch.sent = now;
+    queue_intend(&sender->consumer, &batch);
+    sender->batch = batch;
+    return update_batch_key(sender);
+}
+
 static int next_of_batch(struct queue_sender *sender,
                          const struct batch_encoder *encoder,
                          const struct shard_map *map, struct sender_part *part)
 {
-    const struct shard_map_row *last = shard_map_find(map, sender->range.last);
-    size_t last_row = (size_t)(last - map->rows);
-
-    while (part->next_row <= last_row) {
-        size_t row = part->next_row++;
+    while (part->next < sender->batch.part_count) {
         int result;
 
-        if (row == part->skipped_row)
-            continue;
-        set_shard(sender, map, &map->rows[row], part);
+        part->part = sender->batch.parts[part->next++];
         result = batch_encode(encoder, &sender->consumer, sender->batch.end,
                               &part->part, &sender->key, &part->encoding);
         if (result == BATCH_NOTHING)
             continue;
+        part->shard = shard_map_find(map, part->encoding.hash_key);
         return result ? SENDER_BROKEN : 0;
     }
     return SENDER_NOTHING;
@@ -223,36 +325,35 @@ static int release_if_decided(struct queue_sender *sender)
     return queue_sender_settle(sender, sender->looked);
 }
 
+/* Begin to send the batch there is, or form one. */
+static int begin_parts(struct queue_sender *sender,
+                       const struct batch_encoder *encoder,
+                       const struct shard_map *map, struct wall_time now,
+                       struct sender_part *part)
+{
+    int result = release_if_decided(sender);
+
+    if (result)
+        return result;
+    if (sender->state == SENDER_IDLE)
+        return form_batch(sender, encoder, map, now, part);
+    result = update_batch_key(sender);
+    if (result == 0)
+        result = divide_anew(sender, map, now);
+    return result ? result : next_of_batch(sender, encoder, map, part);
+}
+
 int queue_sender_next_part(struct queue_sender *sender,
                            const struct batch_encoder *encoder,
                            const struct shard_map *map, struct wall_time now,
                            struct sender_part *part)
 {
-    int result = queue_check_epoch(&sender->consumer);
-
-    if (result || sender->is_fenced)
+    if (queue_check_epoch(&sender->consumer) || sender->is_fenced)
         return SENDER_FENCED;
-    if (part->is_begun) {
-        /* Usually the first part left nothing to others. */
-        if (part->encoding.foreign_count == 0)
-            return SENDER_NOTHING;
+    if (part->is_begun)
         return next_of_batch(sender, encoder, map, part);
-    }
-    result = update_key(sender, map);
-    if (result == 0)
-        result = release_if_decided(sender);
-    if (result)
-        return result;
     part->is_begun = true;
-    part->skipped_row = SIZE_MAX;
-    part->next_row =
-        (size_t)(shard_map_find(map, sender->range.first) - map->rows);
-    if (sender->state == SENDER_DUE)
-        return next_of_batch(sender, encoder, map, part);
-    result = form_batch(sender, encoder, map, now, part);
-    if (result == 0)
-        part->skipped_row = (size_t)(part->shard - map->rows);
-    return result;
+    return begin_parts(sender, encoder, map, now, part);
 }
 
 void queue_sender_on_sent(struct queue_sender *sender)
@@ -262,7 +363,7 @@ void queue_sender_on_sent(struct queue_sender *sender)
 }
 
 size_t queue_sender_on_accepted(struct queue_sender *sender,
-                                const struct batch_part *part)
+                                const struct queue_part *part)
 {
     size_t decided;
 
@@ -285,7 +386,7 @@ void queue_sender_on_failed(struct queue_sender *sender,
 }
 
 size_t queue_sender_refuse_part(struct queue_sender *sender,
-                                const struct batch_part *part)
+                                const struct queue_part *part)
 {
     size_t decided;
 
@@ -302,10 +403,11 @@ bool queue_sender_is_alone(struct queue_sender *sender)
 void queue_sender_on_refused(struct queue_sender *sender,
                              enum record_verdict verdict)
 {
+    const struct queue_part whole = BATCH_WHOLE;
     size_t decided;
 
-    (void)batch_decide(&sender->consumer, sender->batch.end, &everything,
-                       verdict, &decided);
+    (void)batch_decide(&sender->consumer, sender->batch.end, &whole, verdict,
+                       &decided);
 }
 
 void queue_sender_halve(struct queue_sender *sender)

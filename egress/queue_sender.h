@@ -56,7 +56,7 @@ struct queue_sender {
     size_t record_count_most; /* of a batch; halved when one is refused */
     char key_text[BALANCED_KEY_CAPACITY]; /* for records without a key */
     struct batch_key key;
-    struct hash_key key_first; /* the shard range the key was found for */
+    struct hash_key key_first; /* the range the key was found for */
     struct hash_key key_last;
 };
 
@@ -76,12 +76,11 @@ struct monotonic queue_sender_ready_at(const struct queue_sender *sender);
 
 /* One part of a sender's batch, and where the walk over the parts stands. */
 struct sender_part {
-    struct batch_part part;
+    struct queue_part part;
     struct batch_encoding encoding;
     const struct shard_map_row *shard; /* the predicted shard */
     bool is_begun;                     /* the rest is of the walk */
-    size_t next_row;                   /* of the shard map */
-    size_t skipped_row;                /* was the first part; or SIZE_MAX */
+    size_t next;                       /* part of the batch */
     size_t refused_count; /* records decided because they are too large */
 };
 
@@ -102,7 +101,7 @@ void queue_sender_on_sent(struct queue_sender *sender);
 
 /* A part came back: stored. Returns how many user records it decided. */
 size_t queue_sender_on_accepted(struct queue_sender *sender,
-                                const struct batch_part *part);
+                                const struct queue_part *part);
 
 /*
  * A part came back, or never left: to be sent again. The first failure of a
@@ -127,7 +126,7 @@ static inline bool queue_sender_travels_alone(const struct queue_sender *sender)
 
 /* A part cannot even be asked for. Returns how many records it decided. */
 size_t queue_sender_refuse_part(struct queue_sender *sender,
-                                const struct batch_part *part);
+                                const struct queue_part *part);
 
 /* True if the batch holds one undecided record. */
 bool queue_sender_is_alone(struct queue_sender *sender);

@@ -46,13 +46,14 @@ void request_open(struct request *request, enum put_records_format format,
 }
 
 static struct bytes format_tag(const struct queue_sender *sender,
+                               const struct queue_part *part,
                                const struct request_surroundings *surroundings,
                                char tag[REQUEST_TAG_MOST])
 {
-    int length = snprintf(tag, REQUEST_TAG_MOST, "b1.%08x.%llx.%llx",
-                          surroundings->instance,
-                          (unsigned long long)sender->batch.epoch,
-                          (unsigned long long)sender->batch.number);
+    int length = snprintf(
+        tag, REQUEST_TAG_MOST, "b1.%08x.%x.%llx.%llx", surroundings->instance,
+        queue_segment_index(&sender->consumer.segment),
+        (unsigned long long)part->epoch, (unsigned long long)part->number);
 
     return bytes_of(tag, (size_t)length);
 }
@@ -73,7 +74,8 @@ static int add_entry(struct request *request, const struct queue_sender *sender,
     };
 
     if (encoding->is_aggregate) {
-        entry.partition_key = format_tag(sender, surroundings, tag);
+        entry.partition_key =
+            format_tag(sender, &part->part, surroundings, tag);
         entry.explicit_hash_key = &encoding->hash_key;
     }
     return put_records_add(&request->writer, &entry);

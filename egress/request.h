@@ -12,8 +12,9 @@
  * back. It owns its body memory, which is made once and used again.
  *
  * Tag  the outer partition key of an aggregate, which explicit hash key makes
- *      free to choose, is "b1.<instance>.<epoch>.<batch>": the same for every
- *      attempt of a batch, so that a reader can tell copies from originals.
+ *      free to choose, is "b1.<instance>.<queue>.<epoch>.<part>", in hex: the
+ *      same for every attempt to send a part, and for no other part, so that a
+ *      reader can tell copies from originals.
  */
 
 #include "egress/kinesis_limits.h"
@@ -24,7 +25,7 @@
 
 struct request_entry {
     struct queue_sender *sender;
-    struct batch_part part;
+    struct queue_part part;
     char shard_id[SHARD_ID_CAPACITY]; /* the predicted shard */
     size_t record_count;              /* user records */
     size_t payload_length;            /* bytes */

@@ -92,27 +92,68 @@ uint64_t queue_depth(struct queue_consumer *consumer)
     return consumer->committed - consumer->released;
 }
 
-void queue_intend(struct queue_consumer *consumer, uint64_t first, uint64_t end,
-                  struct wall_time now, struct queue_batch *batch)
+static void write_part(struct queue_intent_part *place,
+                       const struct queue_part *part)
+{
+    store_relaxed(&place->first_high, part->first.high);
+    store_relaxed(&place->first_low, part->first.low);
+    store_relaxed(&place->last_high, part->last.high);
+    store_relaxed(&place->last_low, part->last.low);
+    store_relaxed(&place->takes_keyless, part->takes_keyless ? 1 : 0);
+    store_relaxed(&place->epoch, part->epoch);
+    store_relaxed(&place->number, part->number);
+}
+
+void queue_intend(struct queue_consumer *consumer, struct queue_batch *batch)
 {
     struct queue_positions *positions = consumer->segment.positions;
     uint64_t number = load_relaxed(&positions->batch) + 1;
     struct queue_intent *intent = &positions->intents[number % 2];
 
-    assert(first == consumer->released && first < end);
-    assert(end <= consumer->committed);
-    store_relaxed(&intent->first, first);
-    store_relaxed(&intent->end, end);
-    store_relaxed(&intent->epoch, consumer->epoch);
-    store_relaxed(&intent->wall_ns, (uint64_t)now.ns);
+    assert(batch->first == consumer->released && batch->first < batch->end);
+    assert(batch->end <= consumer->committed);
+    assert(batch->part_count > 0 && batch->part_count <= QUEUE_PARTS_MOST);
+    batch->number = number;
+    batch->epoch = consumer->epoch;
+    store_relaxed(&intent->first, batch->first);
+    store_relaxed(&intent->end, batch->end);
+    store_relaxed(&intent->epoch, batch->epoch);
+    store_relaxed(&intent->wall_ns, (uint64_t)batch->sent.ns);
+    store_relaxed(&intent->part_count, batch->part_count);
+    for (size_t i = 0; i < batch->part_count; i++) {
+        struct queue_part *part = &batch->parts[i];
+
+        if (part->number == 0) {
+            part->epoch = consumer->epoch;
+            part->number = number * QUEUE_PARTS_MOST + i;
+        }
+        write_part(&intent->parts[i], part);
+    }
     store_release(&positions->batch, number); /* Q3, with queue_intended() */
-    *batch = (struct queue_batch){
-        .number = number,
-        .epoch = consumer->epoch,
-        .first = first,
-        .end = end,
-        .sent = now,
-    };
+}
+
+static bool overlap(const struct queue_part *one, const struct queue_part *two)
+{
+    return hash_key_compare(one->first, two->last) <= 0 &&
+           hash_key_compare(two->first, one->last) <= 0;
+}
+
+/* No record may belong to two parts: it would be sent, and counted, twice. */
+static bool parts_are_sound(const struct queue_batch *batch)
+{
+    size_t keyless_count = 0;
+
+    for (size_t i = 0; i < batch->part_count; i++) {
+        const struct queue_part *part = &batch->parts[i];
+
+        keyless_count += part->takes_keyless;
+        if (part->number == 0 || hash_key_compare(part->first, part->last) > 0)
+            return false;
+        for (size_t j = 0; j < i; j++)
+            if (overlap(part, &batch->parts[j]))
+                return false;
+    }
+    return keyless_count <= 1;
 }
 
 int queue_intended(struct queue_consumer *consumer, struct queue_batch *batch)
@@ -121,6 +162,7 @@ int queue_intended(struct queue_consumer *consumer, struct queue_batch *batch)
     uint64_t number = load_acquire(&positions->batch); /* Q3, with
                                                         queue_intend() */
     const struct queue_intent *intent = &positions->intents[number % 2];
+    uint64_t part_count = load_relaxed(&intent->part_count);
     struct queue_batch found = {
         .number = number,
         .epoch = load_relaxed(&intent->epoch),
@@ -131,7 +173,13 @@ int queue_intended(struct queue_consumer *consumer, struct queue_batch *batch)
 
     if (found.end <= consumer->released)
         return QUEUE_EMPTY;
-    if (found.first != consumer->released || found.end > consumer->committed)
+    if (found.first != consumer->released || found.end > consumer->committed ||
+        part_count == 0 || part_count > QUEUE_PARTS_MOST)
+        return QUEUE_CORRUPT;
+    found.part_count = (size_t)part_count;
+    for (size_t i = 0; i < found.part_count; i++)
+        found.parts[i] = queue_part_read(&intent->parts[i]);
+    if (!parts_are_sound(&found))
         return QUEUE_CORRUPT;
     *batch = found;
     return 0;

@@ -31,11 +31,13 @@ struct queue_consumer {
 
 /* What one PutRecords round trip carries of this queue. */
 struct queue_batch {
-    uint64_t number;       /* grows by one per batch of this queue */
-    uint64_t epoch;        /* of the worker that sent it first */
+    uint64_t number;       /* grows by one per intent of this queue */
+    uint64_t epoch;        /* of the worker that noted it */
     uint64_t first;        /* position of the first record */
     uint64_t end;          /* position behind the last one */
     struct wall_time sent; /* first */
+    size_t part_count;
+    struct queue_part parts[QUEUE_PARTS_MOST]; /* their ranges are disjoint */
 };
 
 /*
@@ -75,11 +77,11 @@ int queue_peek(struct queue_consumer *consumer, uint64_t *position,
 uint64_t queue_depth(struct queue_consumer *consumer);
 
 /*
- * Note, before the first byte is sent, that the records from `first` to `end`
- * are on their way, and fill in *batch.
+ * Note, before the first byte is sent, that the batch's records are on their
+ * way, divided into its parts. The caller has set first, end, sent and the
+ * parts; the batch gets its number, and so does every part that has none.
  */
-void queue_intend(struct queue_consumer *consumer, uint64_t first, uint64_t end,
-                  struct wall_time now, struct queue_batch *batch);
+void queue_intend(struct queue_consumer *consumer, struct queue_batch *batch);
 
 /*
  * What was intended last and is not released: the batch that a predecessor may

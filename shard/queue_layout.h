@@ -53,7 +53,9 @@
  *       covers; queue_decided() loads it with acquire before it reads any.
  *   Q3  queue_intend() fills in the intent slot that is not current, then
  *       stores `batch` with release; a new worker loads `batch` with acquire
- *       and so finds a whole intent, the new one or the one before.
+ *       and so finds a whole intent, the new one or the one before. It holds
+ *       everything the bytes of the batch depend on: which records, and how
+ *       they are divided among aggregates.
  *
  * Room needs no edge. Ingest learns from `released` (Q2) that egress is done
  * reading the records before it, and ingest alone overwrites them, after it
@@ -66,8 +68,8 @@
  *   ingest, after the FINs, before `finished` moved: the next one finds the
  *       records decided and FINs them again, or notes them for redelivery.
  *   egress, while a request is on its way: `released` has not moved and the
- *       intent says which records were in it, so the next worker sends the
- *       same bytes again.
+ *       intent says which records were in which aggregate, so the next worker
+ *       sends the same bytes again, whatever shard map it begins with.
  *   egress, between verdicts and `released`: the verdicts are repeated.
  *   the machine: shared memory is gone; nsqd delivers again what has no FIN.
  *
@@ -81,7 +83,7 @@
 #include "common/shared_memory.h"
 
 #define QUEUE_MAGIC   SEGMENT_MAGIC('N', '2', 'K', 'Q', 'U', 'E', 'U', 'E')
-#define QUEUE_VERSION 1
+#define QUEUE_VERSION 2
 
 #define QUEUE_CAPACITY_LEAST 4096
 #define QUEUE_CAPACITY_MOST  (UINT64_C(1) << 32)
@@ -118,12 +120,32 @@ struct queue_lease {
     _Atomic uint64_t owner;      /* egress: worker index */
 };
 
+/*
+ * Aggregates of one batch. A batch ends where it would need one more: that is,
+ * when its queue has come to feed more shards than this.
+ */
+#define QUEUE_PARTS_MOST 24
+
+/* One aggregate: the undecided records whose hash keys are in the range. */
+struct queue_intent_part {
+    _Atomic uint64_t first_high; /* range of hash keys, inclusive */
+    _Atomic uint64_t first_low;
+    _Atomic uint64_t last_high;
+    _Atomic uint64_t last_low;
+    _Atomic uint64_t takes_keyless; /* 1: the records without a key, too */
+    _Atomic uint64_t epoch;  /* of the worker that divided it off; with number
+                               it makes the tag */
+    _Atomic uint64_t number; /* grows by one or more per part of this queue */
+};
+
 /* The records that are in one PutRecords round trip. */
 struct queue_intent {
-    _Atomic uint64_t first;   /* position of the first record */
-    _Atomic uint64_t end;     /* position behind the last one */
-    _Atomic uint64_t epoch;   /* of the worker that sent it first: the tag */
-    _Atomic uint64_t wall_ns; /* when it was first sent, since 1970 */
+    _Atomic uint64_t first;      /* position of the first record */
+    _Atomic uint64_t end;        /* position behind the last one */
+    _Atomic uint64_t epoch;      /* of the worker that noted it */
+    _Atomic uint64_t wall_ns;    /* when, since 1970 */
+    _Atomic uint64_t part_count; /* of parts, at least 1 */
+    struct queue_intent_part parts[QUEUE_PARTS_MOST];
 };
 
 struct queue_positions {

@@ -89,6 +89,13 @@ int queue_segment_open(const char *name, enum shared_memory_access access,
     return 0;
 }
 
+uint32_t queue_segment_index(const struct queue_segment *segment)
+{
+    const struct queue_head *head = segment->memory.address;
+
+    return head->index;
+}
+
 int queue_complain(int condition, const char *holder, const char *name)
 {
     if (condition == QUEUE_TAKEN)
@@ -219,4 +226,17 @@ void queue_take_lease(struct queue_lease *lease, uint64_t owner)
     store_relaxed(&lease->start_time, process_start_time(getpid()));
     store_relaxed(&lease->owner, owner);
     store_release(&lease->epoch, load_relaxed(&lease->epoch) + 1);
+}
+
+struct queue_part queue_part_read(const struct queue_intent_part *place)
+{
+    return (struct queue_part){
+        .first = { .high = load_relaxed(&place->first_high),
+                   .low = load_relaxed(&place->first_low) },
+        .last = { .high = load_relaxed(&place->last_high),
+                  .low = load_relaxed(&place->last_low) },
+        .takes_keyless = load_relaxed(&place->takes_keyless) != 0,
+        .epoch = load_relaxed(&place->epoch),
+        .number = load_relaxed(&place->number),
+    };
 }

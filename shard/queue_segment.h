@@ -52,11 +52,29 @@ int queue_segment_open(const char *name, enum shared_memory_access access,
                        struct queue_segment *segment);
 void queue_segment_close(struct queue_segment *segment);
 
+/* The queue's index in its layout. */
+uint32_t queue_segment_index(const struct queue_segment *segment);
+
 /*
  * The sentence for a condition of opening an end: "another worker reads" or
  * "another ingest writes" the queue `name`. Returns a negative errno.
  */
 int queue_complain(int condition, const char *holder, const char *name);
+
+/*
+ * Which undecided records of a batch travel in one aggregate, and by which
+ * numbers a reader of the stream knows its copies.
+ */
+struct queue_part {
+    struct hash_key first; /* range of hash keys, inclusive */
+    struct hash_key last;
+    bool takes_keyless; /* records without a partition key, too */
+    uint64_t epoch;     /* of the worker that divided it off */
+    uint64_t number;    /* unique in this queue and epoch; 0: none yet */
+};
+
+/* Read a part of an intent, as it stands: nothing is checked. */
+struct queue_part queue_part_read(const struct queue_intent_part *place);
 
 /* The three positions, read once and checked against each other. */
 struct queue_snapshot {

@@ -30,6 +30,22 @@ static struct queue_view_lease look_at_lease(const struct queue_lease *lease)
     };
 }
 
+static struct queue_view_intent read_intent(const struct queue_intent *intent)
+{
+    struct queue_view_intent found = {
+        .first = load_relaxed(&intent->first),
+        .end = load_relaxed(&intent->end),
+        .epoch = load_relaxed(&intent->epoch),
+        .wall_ns = (int64_t)load_relaxed(&intent->wall_ns),
+    };
+    uint64_t part_count = load_relaxed(&intent->part_count);
+
+    found.part_count = part_count <= QUEUE_PARTS_MOST ? (size_t)part_count : 0;
+    for (size_t i = 0; i < found.part_count; i++)
+        found.parts[i] = queue_part_read(&intent->parts[i]);
+    return found;
+}
+
 /*
  * The slot of the current batch is written again only after the next one was
  * published, so a slot is whole if `batch` is the same behind it.
@@ -42,12 +58,7 @@ static void look_at_intent(const struct queue_positions *positions,
         const struct queue_intent *intent = &positions->intents[batch % 2];
 
         state->batch = batch;
-        state->intent = (struct queue_view_intent){
-            .first = load_relaxed(&intent->first),
-            .end = load_relaxed(&intent->end),
-            .epoch = load_relaxed(&intent->epoch),
-            .wall_ns = (int64_t)load_relaxed(&intent->wall_ns),
-        };
+        state->intent = read_intent(intent);
         atomic_thread_fence(memory_order_acquire);
         if (load_relaxed(&positions->batch) == batch)
             return;
@@ -89,6 +100,8 @@ int queue_view_look(const struct queue_view *view,
              now.intent.first > now.intent.end)
         result = QUEUE_CORRUPT;
     now.has_intent = now.intent.end > now.positions.released;
+    if (now.has_intent && now.intent.part_count == 0)
+        result = QUEUE_CORRUPT;
     *state = now;
     return result;
 }

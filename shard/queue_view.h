@@ -25,12 +25,14 @@ struct queue_view_lease {
     bool is_alive;  /* that very process runs now */
 };
 
-/* The records of the last batch: positions, and who sent it first and when. */
+/* The records of the last batch: positions, who noted it when, its parts. */
 struct queue_view_intent {
     uint64_t first;
     uint64_t end;
     uint64_t epoch;
-    int64_t wall_ns; /* since 1970 */
+    int64_t wall_ns;   /* since 1970 */
+    size_t part_count; /* aggregates; 0: no count there can be */
+    struct queue_part parts[QUEUE_PARTS_MOST];
 };
 
 struct queue_view_state {

@@ -65,8 +65,8 @@ static void make_sound_queue(void)
         require(queue_decided(&fixture.producer, &record) == 0);
     queue_finish(&fixture.producer);
     require(queue_peek(&fixture.consumer, &position, &record) == 0);
-    queue_intend(&fixture.consumer, fixture.consumer.released, position,
-                 (struct wall_time){ .ns = 1 }, &batch);
+    queue_fixture_intend(&fixture.consumer, position,
+                         (struct wall_time){ .ns = 1 }, &batch);
     memcpy(sound, fixture.producer.segment.memory.address, LENGTH);
     queue_fixture_deinit(&fixture);
 }
@@ -177,7 +177,8 @@ static void read_and_release(void)
     if (queue_consumer_begin(&consumer, 0))
         return;
     if (queue_intended(&consumer, &batch) == 0)
-        require(batch.first == consumer.released && batch.end > batch.first);
+        require(batch.first == consumer.released && batch.end > batch.first &&
+                batch.part_count > 0 && batch.part_count <= QUEUE_PARTS_MOST);
     position = consumer.released;
     while (queue_peek(&consumer, &position, &record) == 0)
         check_record(record);
@@ -224,6 +225,10 @@ size_t fuzz_make_input(struct random *random, uint8_t *input, size_t most)
         QUEUE_POSITIONS_OFFSET + offsetof(struct queue_positions, released),
         QUEUE_POSITIONS_OFFSET + offsetof(struct queue_positions, batch),
         QUEUE_POSITIONS_OFFSET + offsetof(struct queue_positions, intents),
+        QUEUE_POSITIONS_OFFSET + offsetof(struct queue_positions, intents) +
+            offsetof(struct queue_intent, part_count),
+        QUEUE_POSITIONS_OFFSET + offsetof(struct queue_positions, intents) +
+            offsetof(struct queue_intent, parts),
     };
     struct bytes_writer writer = bytes_writer_on(input, most);
 

@@ -157,7 +157,7 @@ void inspected_bridge_fill(struct inspected_bridge *bridge)
     ck_assert_int_eq(queue_release(consumer, first), 0);
     next = first;
     ck_assert_int_eq(queue_peek(consumer, &next, &record), 0);
-    queue_intend(consumer, first, next, clock_wall_time(), &batch);
+    queue_fixture_intend(consumer, next, clock_wall_time(), &batch);
 }
 
 int inspected_bridge_look(struct inspected_bridge *bridge, const char *first,

@@ -62,6 +62,19 @@ void queue_fixture_deinit(struct queue_fixture *fixture)
     require(shared_memory_remove(fixture->name), "remove");
 }
 
+void queue_fixture_intend(struct queue_consumer *consumer, uint64_t end,
+                          struct wall_time now, struct queue_batch *batch)
+{
+    *batch = (struct queue_batch){
+        .first = consumer->released,
+        .end = end,
+        .sent = now,
+        .part_count = 1,
+        .parts = { { .last = HASH_KEY_MOST, .takes_keyless = true } },
+    };
+    queue_intend(consumer, batch);
+}
+
 static void fill(struct record_header *record, uint64_t serial, size_t length)
 {
     uint8_t *payload = (uint8_t *)(record + 1);

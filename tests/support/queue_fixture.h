@@ -27,6 +27,10 @@ void queue_fixture_init(struct queue_fixture *fixture, uint64_t capacity,
                         uint64_t position);
 void queue_fixture_deinit(struct queue_fixture *fixture);
 
+/* Note a batch of one part that takes everything from `released` to `end`. */
+void queue_fixture_intend(struct queue_consumer *consumer, uint64_t end,
+                          struct wall_time now, struct queue_batch *batch);
+
 /* Write the record `serial`, `length` bytes of key and body (8 at least). */
 int queue_fixture_write(struct queue_producer *producer, uint64_t serial,
                         size_t length);

@@ -81,6 +81,8 @@ START_TEST(list_as_json_has_plain_numbers)
 {
     cJSON *json;
     cJSON *egress;
+    cJSON *batch;
+    cJSON *parts;
 
     inspected_bridge_fill(&bridge);
 
@@ -100,7 +102,12 @@ START_TEST(list_as_json_has_plain_numbers)
     egress = cJSON_GetObjectItem(json, "egress");
     ck_assert(number(egress, "pid") == getpid());
     ck_assert(cJSON_IsTrue(cJSON_GetObjectItem(egress, "alive")));
-    ck_assert(number(cJSON_GetObjectItem(json, "batch"), "end") == 528);
+    batch = cJSON_GetObjectItem(json, "batch");
+    ck_assert(number(batch, "end") == 528);
+    parts = cJSON_GetObjectItem(batch, "parts");
+    ck_assert_int_eq(cJSON_GetArraySize(parts), 1);
+    ck_assert(number(cJSON_GetArrayItem(parts, 0), "number") ==
+              QUEUE_PARTS_MOST);
     cJSON_Delete(json);
     json = inspected_bridge_line(&bridge, "queue", 1);
     ck_assert(number(json, "hash_key_share") == 0.75);

@@ -333,8 +333,8 @@ START_TEST(next_reader_finds_what_its_predecessor_was_sending)
     ck_assert_int_eq(queue_peek(&fixture.consumer, &position, &record), 0);
     ck_assert_int_eq(queue_peek(&fixture.consumer, &position, &record), 0);
     ck_assert_int_eq(queue_intended(&fixture.consumer, &found), QUEUE_EMPTY);
-    queue_intend(&fixture.consumer, fixture.consumer.released, position,
-                 (struct wall_time){ .ns = 77 }, &sent);
+    queue_fixture_intend(&fixture.consumer, position,
+                         (struct wall_time){ .ns = 77 }, &sent);
     queue_consumer_close(&fixture.consumer);
 
     ck_assert_int_eq(queue_consumer_open(fixture.name, 3, &fixture.consumer),
@@ -346,8 +346,45 @@ START_TEST(next_reader_finds_what_its_predecessor_was_sending)
     ck_assert_uint_eq(found.first, sent.first);
     ck_assert_uint_eq(found.end, position);
     ck_assert_int_eq(found.sent.ns, 77);
+    ck_assert_uint_eq(found.part_count, 1);
+    ck_assert(hash_key_equal(found.parts[0].last, HASH_KEY_MOST));
+    ck_assert(found.parts[0].takes_keyless);
+    ck_assert_uint_eq(found.parts[0].epoch, sent.epoch);
+    ck_assert_uint_eq(found.parts[0].number, sent.parts[0].number);
     ck_assert_int_eq(queue_release(&fixture.consumer, found.end), 0);
     ck_assert_int_eq(queue_intended(&fixture.consumer, &found), QUEUE_EMPTY);
+}
+END_TEST
+
+START_TEST(intent_with_nonsense_in_its_parts_is_corrupt)
+{
+    struct queue_intent *intent;
+    struct queue_batch batch = { .sent = { .ns = 1 }, .part_count = 2 };
+    struct record_header *record;
+
+    queue_fixture_init(&fixture, CAPACITY, starts[_i]);
+    ck_assert_int_eq(queue_fixture_write(&fixture.producer, 0, 50), 0);
+    queue_publish(&fixture.producer);
+    batch.first = batch.end = fixture.consumer.released;
+    ck_assert_int_eq(queue_peek(&fixture.consumer, &batch.end, &record), 0);
+    batch.parts[0].last.high = 4;
+    batch.parts[1].first.high = 5;
+    batch.parts[1].last = HASH_KEY_MOST;
+    queue_intend(&fixture.consumer, &batch);
+    intent = &fixture.consumer.segment.positions->intents[batch.number % 2];
+    ck_assert_int_eq(queue_intended(&fixture.consumer, &batch), 0);
+    ck_assert_uint_ne(batch.parts[0].number, batch.parts[1].number);
+
+    store_relaxed(&intent->part_count, QUEUE_PARTS_MOST + 1);
+    ck_assert_int_eq(queue_intended(&fixture.consumer, &batch), QUEUE_CORRUPT);
+    store_relaxed(&intent->part_count, 0);
+    ck_assert_int_eq(queue_intended(&fixture.consumer, &batch), QUEUE_CORRUPT);
+    store_relaxed(&intent->part_count, 2);
+    store_relaxed(&intent->parts[0].last_high, 5);
+    ck_assert_int_eq(queue_intended(&fixture.consumer, &batch), QUEUE_CORRUPT);
+    store_relaxed(&intent->parts[0].last_high, 4);
+    store_relaxed(&intent->parts[1].number, 0);
+    ck_assert_int_eq(queue_intended(&fixture.consumer, &batch), QUEUE_CORRUPT);
 }
 END_TEST
 
@@ -558,6 +595,8 @@ int main(void)
         start_count);
     tcase_add_loop_test(ends,
                         next_reader_finds_what_its_predecessor_was_sending, 0,
+                        start_count);
+    tcase_add_loop_test(ends, intent_with_nonsense_in_its_parts_is_corrupt, 0,
                         start_count);
     tcase_add_test(ends, fenced_reader_releases_nothing);
     tcase_add_loop_test(damage, impossible_numbers_are_refused_not_followed, 0,

@@ -231,10 +231,187 @@ START_TEST(restarted_worker_sends_what_its_predecessor_was_sending)
 }
 END_TEST
 
+/* What a part looks like in a request: its bytes and its tag. */
+struct sight {
+    uint8_t bytes[PLACE_CAPACITY];
+    size_t length;
+    uint64_t epoch;
+    uint64_t number;
+};
+
+static struct sight sight_of(const struct sender_part *part)
+{
+    struct sight sight = {
+        .length = part->encoding.payload.length,
+        .epoch = part->part.epoch,
+        .number = part->part.number,
+    };
+
+    memcpy(sight.bytes, part->encoding.payload.data, sight.length);
+    return sight;
+}
+
+static void expect_same(const struct sender_part *part,
+                        const struct sight *sight)
+{
+    ck_assert_uint_eq(part->encoding.payload.length, sight->length);
+    ck_assert_mem_eq(part->encoding.payload.data, sight->bytes, sight->length);
+    ck_assert_uint_eq(part->part.epoch, sight->epoch);
+    ck_assert_uint_eq(part->part.number, sight->number);
+}
+
+/* One batch with records of both halves, and nothing known of its fate. */
+static void send_both_halves(const struct shard_map *map, struct sight *low,
+                             struct sight *high)
+{
+    struct sender_part part = { 0 };
+
+    put("a", "low one");
+    put("b", "high one");
+    put("", "without a key");
+    put("b", "high two");
+    ck_assert_int_eq(next_part(map, &part), 0);
+    *low = sight_of(&part);
+    queue_sender_on_sent(&sender);
+    ck_assert_int_eq(next_part(map, &part), 0);
+    *high = sight_of(&part);
+    queue_sender_on_sent(&sender);
+}
+
+START_TEST(successor_with_an_older_map_sends_the_same_parts)
+{
+    struct sender_part part = { 0 };
+    struct sight low;
+    struct sight high;
+
+    send_both_halves(&two_shards, &low, &high);
+    queue_sender_close(&sender);
+    open_sender();
+
+    /* The layout knows the parent only, as after a merge. */
+    ck_assert_int_eq(next_part(&one_shard, &part), 0);
+    expect_same(&part, &low);
+    ck_assert_str_eq(part.shard->shard_id, "parent");
+    queue_sender_on_sent(&sender);
+    ck_assert_int_eq(next_part(&one_shard, &part), 0);
+    expect_same(&part, &high);
+    queue_sender_on_sent(&sender);
+    ck_assert_int_eq(next_part(&one_shard, &part), SENDER_NOTHING);
+}
+END_TEST
+
+START_TEST(successor_with_a_newer_map_sends_the_same_part_if_it_fits_a_child)
+{
+    struct sender_part part = { 0 };
+    struct sight sent;
+
+    put("a", "low one");
+    put("a", "low two");
+    ck_assert_int_eq(next_part(&one_shard, &part), 0);
+    sent = sight_of(&part);
+    queue_sender_on_sent(&sender);
+    queue_sender_close(&sender);
+    open_sender();
+
+    part = (struct sender_part){ 0 };
+    ck_assert_int_eq(next_part(&two_shards, &part), 0);
+
+    expect_same(&part, &sent);
+    ck_assert_str_eq(part.shard->shard_id, "low");
+    ck_assert_int_eq(next_part(&two_shards, &part), SENDER_NOTHING);
+}
+END_TEST
+
+/* Three shards: the high half is split. The hash key of "c" begins with 4a,
+ * of "b" with 92, of "d" with 82, of "e" with e1, all of them MD5. */
+START_TEST(only_a_part_that_no_shard_covers_is_divided_anew)
+{
+    struct shard_map_row rows[3] = { two_rows[0], two_rows[1], two_rows[1] };
+    struct shard_map three_shards;
+    struct sender_part part = { 0 };
+    struct outcome outcome = throttled();
+    struct sight low;
+    struct sight high;
+    uint64_t batch;
+
+    rows[1].last = (struct hash_key){ UINT64_C(0xc000000000000000), 0 };
+    rows[2].first = hash_key_next(rows[1].last);
+    (void)snprintf(rows[1].shard_id, SHARD_ID_CAPACITY, "third");
+    (void)snprintf(rows[2].shard_id, SHARD_ID_CAPACITY, "fourth");
+    ck_assert_int_eq(shard_map_build(&three_shards, rows, 3), 0);
+    put("e", "high three");
+    put("a", "low two");
+    send_both_halves(&two_shards, &high, &low);
+    batch = sender.batch.number;
+    queue_sender_on_failed(&sender, &outcome, &randomness);
+    queue_sender_on_failed(&sender, &outcome, &randomness);
+    ck_assert_int_eq(queue_sender_settle(&sender, start), SENDER_UNDECIDED);
+
+    ck_assert_int_eq(next_part(&three_shards, &part), 0);
+    expect_same(&part, &low);
+    ck_assert_int_eq(next_part(&three_shards, &part), 0);
+    ck_assert_str_eq(part.shard->shard_id, "fourth");
+    ck_assert_uint_eq(part.encoding.record_count, 1);
+    ck_assert_uint_ne(part.part.number, high.number);
+    ck_assert_int_eq(next_part(&three_shards, &part), 0);
+    ck_assert_str_eq(part.shard->shard_id, "third");
+    ck_assert_uint_eq(part.encoding.record_count, 2);
+    ck_assert_uint_ne(part.part.number, high.number);
+    ck_assert_int_eq(next_part(&three_shards, &part), SENDER_NOTHING);
+    ck_assert_uint_eq(sender.batch.number, batch + 1);
+}
+END_TEST
+
+START_TEST(batch_ends_before_it_needs_more_parts_than_it_can_have)
+{
+    struct shard_map_row rows[QUEUE_PARTS_MOST + 2];
+    const size_t row_count = ARRAY_LENGTH(rows);
+    struct shard_map many_shards;
+    struct sender_part part = { 0 };
+    struct record_header *record;
+    size_t parts = 0;
+
+    for (size_t i = 0; i < row_count; i++) {
+        rows[i] = (struct shard_map_row){ .first = { i, 0 },
+                                          .last = { i, UINT64_MAX } };
+        (void)snprintf(rows[i].shard_id, SHARD_ID_CAPACITY, "%zu", i);
+    }
+    rows[row_count - 1].last = HASH_KEY_MOST;
+    ck_assert_int_eq(shard_map_build(&many_shards, rows, row_count), 0);
+    for (size_t i = 0; i < row_count; i++) {
+        ck_assert_int_eq(queue_reserve(&fixture.producer, 1, &record), 0);
+        record->key_length = 1;
+        record->hash_high = i;
+        record->hash_low = 0;
+        *(char *)(record + 1) = 'k';
+    }
+    queue_publish(&fixture.producer);
+    queue_sender_look(&sender, start);
+    /* No key of 7 characters hashes into a shard as narrow as the first. */
+    sender.range.first = rows[row_count - 1].first;
+
+    while (next_part(&many_shards, &part) == 0) {
+        parts++;
+        queue_sender_on_sent(&sender);
+        ck_assert_uint_eq(queue_sender_on_accepted(&sender, &part.part), 1);
+    }
+    ck_assert_int_eq(queue_sender_settle(&sender, start), 0);
+
+    ck_assert_uint_eq(parts, QUEUE_PARTS_MOST);
+    ck_assert_int_eq(count_verdicts(VERDICT_DELIVERED), QUEUE_PARTS_MOST);
+    part = (struct sender_part){ 0 };
+    queue_sender_look(&sender, start);
+    ck_assert_int_eq(next_part(&many_shards, &part), 0);
+    ck_assert_str_eq(part.shard->shard_id, "24");
+    ck_assert_int_eq(next_part(&many_shards, &part), 0);
+    ck_assert_int_eq(next_part(&many_shards, &part), SENDER_NOTHING);
+}
+END_TEST
+
 START_TEST(split_shard_gets_a_part_for_each_child)
 {
     struct sender_part part = { 0 };
-    struct batch_part low;
+    struct queue_part low;
     struct outcome outcome = throttled();
 
     put("a", "low one");
@@ -411,6 +588,13 @@ int main(void)
         batches, failed_batch_is_sent_again_byte_for_byte_before_newer_records);
     tcase_add_test(batches,
                    restarted_worker_sends_what_its_predecessor_was_sending);
+    tcase_add_test(batches, successor_with_an_older_map_sends_the_same_parts);
+    tcase_add_test(
+        batches,
+        successor_with_a_newer_map_sends_the_same_part_if_it_fits_a_child);
+    tcase_add_test(batches, only_a_part_that_no_shard_covers_is_divided_anew);
+    tcase_add_test(batches,
+                   batch_ends_before_it_needs_more_parts_than_it_can_have);
     tcase_add_test(batches, split_shard_gets_a_part_for_each_child);
     tcase_add_test(batches, shard_that_covers_not_all_records_does_not_fit);
     tcase_add_test(batches,

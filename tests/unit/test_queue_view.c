@@ -79,8 +79,8 @@ START_TEST(live_queue_is_shown_as_it_is)
 
     write_records(1, 3);
     ck_assert_int_eq(queue_peek(&fixture.consumer, &position, &record), 0);
-    queue_intend(&fixture.consumer, 0, position, (struct wall_time){ .ns = 77 },
-                 &batch);
+    queue_fixture_intend(&fixture.consumer, position,
+                         (struct wall_time){ .ns = 77 }, &batch);
 
     ck_assert_int_eq(queue_view_look(&view, &state), 0);
     ck_assert_uint_eq(state.capacity, CAPACITY);
@@ -95,6 +95,8 @@ START_TEST(live_queue_is_shown_as_it_is)
     ck_assert_uint_eq(state.batch, 1);
     ck_assert_uint_eq(state.intent.end, position);
     ck_assert_int_eq(state.intent.wall_ns, 77);
+    ck_assert_uint_eq(state.intent.part_count, 1);
+    ck_assert(hash_key_equal(state.intent.parts[0].last, HASH_KEY_MOST));
 }
 END_TEST
 
@@ -107,8 +109,8 @@ START_TEST(released_batch_is_not_on_its_way)
 
     write_records(1, 1);
     ck_assert_int_eq(queue_peek(&fixture.consumer, &position, &record), 0);
-    queue_intend(&fixture.consumer, 0, position, (struct wall_time){ .ns = 1 },
-                 &batch);
+    queue_fixture_intend(&fixture.consumer, position,
+                         (struct wall_time){ .ns = 1 }, &batch);
     finish_records();
 
     ck_assert_int_eq(queue_view_look(&view, &state), 0);

@@ -16,9 +16,10 @@
 
 #define CAPACITY       (256 * 1024)
 #define PLACE_CAPACITY (32 * 1024)
-#define QUEUES         2
 #define REQUEST_BYTES  100000
-#define SHARDS_MOST    600
+#define SHARDS_MOST    QUEUE_PARTS_MOST
+/* More than what their parts fill a request with. */
+#define QUEUES (KINESIS_RECORDS_PER_REQUEST_MOST / QUEUE_PARTS_MOST + 2)
 
 static struct queue_fixture fixtures[QUEUES];
 static struct queue_sender senders[QUEUES];
@@ -205,9 +206,10 @@ START_TEST(aggregate_goes_under_its_tag_by_the_hash_key_of_its_first_record)
     body = close_request();
 
     (void)snprintf(tag, sizeof(tag),
-                   "\"PartitionKey\":\"b1.0000002a.%llx.%llx\"",
+                   "\"PartitionKey\":\"b1.0000002a.%x.%llx.%llx\"",
+                   queue_segment_index(&senders[0].consumer.segment),
                    (unsigned long long)senders[0].batch.epoch,
-                   (unsigned long long)senders[0].batch.number);
+                   (unsigned long long)senders[0].batch.parts[0].number);
     assert_has(body, tag);
     /* 5 * 2^64 */
     assert_has(body, "\"ExplicitHashKey\":\"92233720368547758080\"");
@@ -330,26 +332,33 @@ END_TEST
 
 START_TEST(request_holds_500_entries_and_the_rest_travels_later)
 {
-    make_map(SHARDS_MOST);
-    for (size_t i = 0; i < SHARDS_MOST; i++)
-        put(0, "key", bytes_of_text("x"), rows[i].first.high);
-    put_text(1, "of another queue");
+    const size_t whole = KINESIS_RECORDS_PER_REQUEST_MOST / QUEUE_PARTS_MOST;
+    const size_t left = KINESIS_RECORDS_PER_REQUEST_MOST % QUEUE_PARTS_MOST;
 
-    ck_assert_int_eq(add(0), REQUEST_FULL);
+    make_map(QUEUE_PARTS_MOST);
+    for (size_t i = 0; i < QUEUES; i++)
+        for (size_t k = 0; k < QUEUE_PARTS_MOST; k++)
+            put(i, "key", bytes_of_text("x"), rows[k].first.high);
+
+    for (size_t i = 0; i < whole; i++)
+        ck_assert_int_eq(add(i), 0);
+    ck_assert_int_eq(add(whole), REQUEST_FULL);
     ck_assert_uint_eq(request.entry_count, KINESIS_RECORDS_PER_REQUEST_MOST);
-    ck_assert_int_eq(add(1), REQUEST_FULL);
-    ck_assert_int_eq(senders[1].state, SENDER_IDLE);
-    accept();
-    ck_assert_int_eq(queue_sender_settle(&senders[0], start), SENDER_UNDECIDED);
-    ck_assert_uint_eq(count_verdicts(0, VERDICT_DELIVERED), 0);
-
-    open_request(REQUEST_BYTES);
-    ck_assert_int_eq(add(0), 0);
-    ck_assert_uint_eq(request.entry_count,
-                      SHARDS_MOST - KINESIS_RECORDS_PER_REQUEST_MOST);
+    ck_assert_int_eq(add(whole + 1), REQUEST_FULL);
+    ck_assert_int_eq(senders[whole + 1].state, SENDER_IDLE);
     accept();
     ck_assert_int_eq(queue_sender_settle(&senders[0], start), 0);
-    ck_assert_uint_eq(count_verdicts(0, VERDICT_DELIVERED), SHARDS_MOST);
+    ck_assert_int_eq(queue_sender_settle(&senders[whole], start),
+                     SENDER_UNDECIDED);
+    ck_assert_uint_eq(count_verdicts(whole, VERDICT_DELIVERED), 0);
+
+    open_request(REQUEST_BYTES);
+    ck_assert_int_eq(add(whole), 0);
+    ck_assert_uint_eq(request.entry_count, QUEUE_PARTS_MOST - left);
+    accept();
+    ck_assert_int_eq(queue_sender_settle(&senders[whole], start), 0);
+    ck_assert_uint_eq(count_verdicts(whole, VERDICT_DELIVERED),
+                      QUEUE_PARTS_MOST);
 }
 END_TEST
 

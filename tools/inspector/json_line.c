@@ -56,6 +56,25 @@ void json_line_close(struct json_line *line)
     line->needs_comma = true;
 }
 
+void json_line_open_list(struct json_line *line, const char *key)
+{
+    begin_value(line, key);
+    (void)fputc('[', line->file);
+    line->needs_comma = false;
+}
+
+void json_line_open_element(struct json_line *line)
+{
+    (void)fputs(line->needs_comma ? ",{" : "{", line->file);
+    line->needs_comma = false;
+}
+
+void json_line_close_list(struct json_line *line)
+{
+    (void)fputc(']', line->file);
+    line->needs_comma = true;
+}
+
 void json_line_number(struct json_line *line, const char *key, uint64_t value)
 {
     begin_value(line, key);

@@ -26,6 +26,11 @@ void json_line_end(struct json_line *line);
 void json_line_open(struct json_line *line, const char *key);
 void json_line_close(struct json_line *line);
 
+/* A list of objects inside the line. */
+void json_line_open_list(struct json_line *line, const char *key);
+void json_line_open_element(struct json_line *line);
+void json_line_close_list(struct json_line *line);
+
 void json_line_number(struct json_line *line, const char *key, uint64_t value);
 void json_line_time(struct json_line *line, const char *key, int64_t ns);
 void json_line_share(struct json_line *line, const char *key, double share);

@@ -50,6 +50,7 @@ static void add_lease(struct text_table *table,
 static void add_batch(struct text_table *table,
                       const struct queue_view_state *state)
 {
+    char parts[32] = "";
     int64_t age_ns;
 
     if (!state->has_intent) {
@@ -59,10 +60,13 @@ static void add_batch(struct text_table *table,
     if (__builtin_sub_overflow(clock_wall_time().ns, state->intent.wall_ns,
                                &age_ns))
         age_ns = 0;
-    text_table_add(table, "batch %llu, %s, for %s",
+    if (state->intent.part_count > 1)
+        (void)snprintf(parts, sizeof(parts), ", in %zu parts",
+                       state->intent.part_count);
+    text_table_add(table, "batch %llu, %s%s, for %s",
                    (unsigned long long)state->batch,
                    figure_of_size(state->intent.end - state->intent.first).text,
-                   figure_of_duration(age_ns).text);
+                   parts, figure_of_duration(age_ns).text);
 }
 
 static void add_figures(struct text_table *table, uint64_t capacity,
@@ -111,6 +115,18 @@ static void put_lease(struct json_line *line, const char *key,
     json_line_close(line);
 }
 
+static void put_part(struct json_line *line, const struct queue_part *part)
+{
+    json_line_open_element(line);
+    json_line_text(line, "first_hash_key",
+                   figure_of_hash_key(part->first).text);
+    json_line_text(line, "last_hash_key", figure_of_hash_key(part->last).text);
+    json_line_flag(line, "takes_keyless", part->takes_keyless);
+    json_line_number(line, "epoch", part->epoch);
+    json_line_number(line, "number", part->number);
+    json_line_close(line);
+}
+
 static void put_batch(struct json_line *line,
                       const struct queue_view_state *state)
 {
@@ -124,6 +140,10 @@ static void put_batch(struct json_line *line,
     json_line_number(line, "first", state->intent.first);
     json_line_number(line, "end", state->intent.end);
     json_line_time(line, "sent_ns", state->intent.wall_ns);
+    json_line_open_list(line, "parts");
+    for (size_t i = 0; i < state->intent.part_count; i++)
+        put_part(line, &state->intent.parts[i]);
+    json_line_close_list(line);
     json_line_close(line);
 }
 
