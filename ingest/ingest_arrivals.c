@@ -43,8 +43,11 @@ int ingest_write_message(struct ingest *ingest, struct nsqd *nsqd,
 static int take_message(struct ingest *ingest, struct nsqd *nsqd,
                         const struct nsq_message *message)
 {
+    const struct nsq_frame_reader *reader = &nsqd->connection.reader;
     uint64_t id = acknowledgement_id(message->id.text);
 
+    router_look_ahead(&ingest->router, message, nsq_frames_ahead(reader),
+                      reader->max_frame_size);
     if (redelivery_is_candidate(&ingest->redelivery, nsqd->source, id))
         return ingest_take_candidate(ingest, nsqd, message, id);
     return ingest_write_message(ingest, nsqd, message, id);
@@ -107,6 +110,7 @@ int ingest_take_arrivals(struct ingest *ingest, struct nsqd *nsqd)
         }
         taken++;
     }
+    router_look_away(&ingest->router);
     if (result != NSQ_CONNECTION_FAILED)
         result = nsq_connection_keep(&nsqd->connection);
     if (result == NSQ_CONNECTION_FAILED)

@@ -61,6 +61,16 @@ int nsq_frame_next(struct nsq_frame_reader *reader, struct nsq_frame *frame,
 void nsq_frame_put_back(struct nsq_frame_reader *reader);
 
 /*
+ * What lies still behind the frame that came last until keep() is called;
+ * empty if that frame was in the carry-over, which moves.
+ */
+static inline struct bytes
+nsq_frames_ahead(const struct nsq_frame_reader *reader)
+{
+    return reader->taken_from_carry_over ? bytes_of(NULL, 0) : reader->input;
+}
+
+/*
  * Copy what is left of the input, which is the caller's again. Returns 0,
  * NSQ_FRAME_NO_ROOM or -ENOMEM.
  */

@@ -24,9 +24,16 @@ int router_init(struct router *router, const char *partition_key,
 static bool find_key(struct router *router, const struct nsq_message *message,
                      struct bytes *key, struct hash_key *hash_key)
 {
-    bool is_missing =
-        partition_key_of(&router->rule, message, &router->key_memory, key) != 0;
+    const struct window_key *known = key_window_key(&router->window, message);
+    bool is_missing;
 
+    if (known) {
+        *key = known->key;
+        *hash_key = known->hash_key;
+        return !known->is_missing;
+    }
+    is_missing =
+        partition_key_of(&router->rule, message, &router->key_memory, key) != 0;
     *hash_key = (struct hash_key){ 0, 0 };
     if (key->length > 0)
         *hash_key = hash_key_of_partition_key(*key);

@@ -9,6 +9,7 @@
  * with the most room and is hashed by nobody.
  */
 
+#include "ingest/key_window.h"
 #include "ingest/nsq_protocol.h"
 #include "ingest/partition_key.h"
 #include "ingest/queue_set.h"
@@ -23,6 +24,7 @@ struct router {
     struct partition_key_rule rule;
     uint64_t missing_count; /* messages without the value the rule names */
     struct partition_key_memory key_memory;
+    struct key_window window;
 };
 
 /*
@@ -31,6 +33,25 @@ struct router {
  */
 int router_init(struct router *router, const char *partition_key,
                 struct queue_set *queues);
+
+/*
+ * Optional, before a message is routed: the bytes of `frames` come next, so
+ * find and hash their keys together. They lie still until router_look_away().
+ */
+static inline void router_look_ahead(struct router *router,
+                                     const struct nsq_message *message,
+                                     struct bytes frames, size_t max_frame_size)
+{
+    if (frames.length > 0 && router->rule.kind != PARTITION_KEY_NONE &&
+        !key_window_reaches(&router->window, message))
+        key_window_fill(&router->window, &router->rule, &router->key_memory,
+                        message, frames, max_frame_size);
+}
+
+static inline void router_look_away(struct router *router)
+{
+    key_window_clear(&router->window);
+}
 
 /* Which delivery a message came with. */
 struct delivery {

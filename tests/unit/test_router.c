@@ -220,6 +220,60 @@ START_TEST(record_holds_what_the_message_was)
 }
 END_TEST
 
+/* A frame as nsqd sends it; the next one lies behind it. */
+static uint8_t *put_frame(uint8_t *to, const char *id, const char *body)
+{
+    bytes_store_be32(to, (uint32_t)(4 + 26 + strlen(body)));
+    bytes_store_be32(to + 4, NSQ_FRAME_MESSAGE);
+    memset(to + 8, 0, 10);
+    memcpy(to + 18, id, 16);
+    memcpy(to + 34, body, strlen(body));
+    return to + 34 + strlen(body);
+}
+
+START_TEST(messages_that_were_looked_at_ahead_go_where_they_would_go_alone)
+{
+    uint8_t received[1024];
+    const uint8_t *end = put_frame(
+        put_frame(put_frame(received, "0000000000000001", "{\"k\":\"a\"}"),
+                  "0000000000000002", "no key"),
+        "0000000000000003", "{\"k\":\"\\u0065\"}"); /* "e" */
+    struct bytes frames = bytes_of(received, (size_t)(end - received));
+    uint64_t checksums[3];
+    struct nsq_frame frame;
+
+    for (size_t i = 0; nsq_frame_parse(frames, 1000, &frame) == 0; i++) {
+        struct nsq_message message;
+
+        ck_assert_int_eq(nsq_message_parse(&frame, &message), 0);
+        checksums[i] = router_checksum(&router, &message);
+        frames = bytes_skip(frames, frame.length);
+        router_look_ahead(&router, &message, frames, 1000);
+        ck_assert_uint_eq(router_checksum(&router, &message), checksums[i]);
+        ck_assert_int_eq(router_route(&router, &message, &delivery), 0);
+    }
+    router_look_away(&router);
+
+    ck_assert_int_gt(queue_set_publish(&set), 0);
+    ck_assert_uint_eq(count_all(), 3);
+    ck_assert_uint_eq(router.missing_count, 1);
+    for (size_t i = 0; i < QUEUES; i++) {
+        uint64_t position = consumers[i].released;
+        struct record_header *record;
+
+        while (queue_peek(&consumers[i], &position, &record) == 0) {
+            struct hash_key expected =
+                hash_key_of_partition_key(record_key(record));
+
+            ck_assert_uint_eq(record->hash_high, expected.high);
+            ck_assert_uint_eq(record->hash_low, expected.low);
+            ck_assert_uint_eq(record->checksum,
+                              checksums[record->message_id[15] - '1']);
+        }
+    }
+}
+END_TEST
+
 START_TEST(message_without_the_value_goes_by_its_id_and_is_counted)
 {
     struct record_header *record = NULL;
@@ -455,6 +509,9 @@ static void add_routing(Suite *suite)
         routing,
         message_goes_to_the_queue_whose_range_holds_the_md5_of_its_key);
     tcase_add_test(routing, record_holds_what_the_message_was);
+    tcase_add_test(
+        routing,
+        messages_that_were_looked_at_ahead_go_where_they_would_go_alone);
     tcase_add_test(routing,
                    message_without_the_value_goes_by_its_id_and_is_counted);
     tcase_add_test(routing, empty_message_is_a_record);
