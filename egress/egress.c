@@ -50,6 +50,7 @@ static int egress_turn(struct egress *egress)
 static int egress_look_at_queues(struct egress *egress)
 {
     size_t waiting = 0;
+    size_t limited = 0;
 
     egress->collector = COLLECTOR_EMPTY;
     for (size_t i = 0; i < egress->sender_count; i++) {
@@ -57,10 +58,12 @@ static int egress_look_at_queues(struct egress *egress)
 
         queue_sender_look(sender, egress->now);
         waiting += sender->state == SENDER_DUE;
+        limited += limiter_is_on(&sender->limiter);
         collector_add(&egress->collector, queue_sender_ready_at(sender),
                       sender->depth, egress->now);
     }
     counter_set(&egress->counters->queues_waiting, waiting);
+    counter_set(&egress->counters->queues_limited, limited);
     return 0;
 }
 

@@ -305,6 +305,13 @@ static void note_time(struct egress *egress, const struct request *request,
     request_times_restart(times);
 }
 
+/* Pauses are counted from the reply, not from when the queues were seen last. */
+static void look_again(struct egress *egress, const struct request *request)
+{
+    for (size_t i = 0; i < request->entry_count; i++)
+        queue_sender_look(request->entries[i].sender, egress->now);
+}
+
 int egress_collect_replies(struct egress *egress)
 {
     struct http_reply reply;
@@ -319,6 +326,7 @@ int egress_collect_replies(struct egress *egress)
         request->is_sent = false;
         egress->in_flight--;
         note_time(egress, request, &reply);
+        look_again(egress, request);
         if (reply.failure == HTTP_NO_FAILURE && reply.status == 200)
             result = take_results(egress, request, reply.body);
         else

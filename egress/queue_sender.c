@@ -19,6 +19,7 @@ int queue_sender_open(const char *queue_name, const struct layout_queue *range,
         .record_count_most = RECORD_COUNT_UNLIMITED,
     };
     retrier_init(&sender->retrier);
+    limiter_init(&sender->limiter);
     result = queue_consumer_open(queue_name, worker_index, &sender->consumer);
     if (result)
         return result;
@@ -51,9 +52,14 @@ void queue_sender_look(struct queue_sender *sender, struct monotonic now)
 
 struct monotonic queue_sender_ready_at(const struct queue_sender *sender)
 {
+    struct monotonic ready = MONOTONIC_NEVER;
+    struct monotonic allowed = limiter_ready(&sender->limiter);
+
     if (sender->state == SENDER_IDLE)
-        return sender->waiting_since;
-    return sender->state == SENDER_DUE ? sender->due : MONOTONIC_NEVER;
+        ready = sender->waiting_since;
+    else if (sender->state == SENDER_DUE)
+        ready = sender->due;
+    return ready.ns > allowed.ns ? ready : allowed;
 }
 
 /*
@@ -356,8 +362,9 @@ int queue_sender_next_part(struct queue_sender *sender,
     return begin_parts(sender, encoder, map, now, part);
 }
 
-void queue_sender_on_sent(struct queue_sender *sender)
+void queue_sender_on_sent(struct queue_sender *sender, size_t bytes)
 {
+    limiter_on_sent(&sender->limiter, bytes, 1, sender->looked);
     sender->state = SENDER_SENT;
     sender->parts_on_their_way++;
 }
@@ -380,6 +387,12 @@ void queue_sender_on_failed(struct queue_sender *sender,
 {
     assert(sender->parts_on_their_way > 0);
     sender->parts_on_their_way--;
+    if (outcome->action == OUTCOME_BACK_OFF) {
+        if (!sender->is_throttled)
+            limiter_on_refused(&sender->limiter, sender->looked, random);
+        sender->is_throttled = true;
+        return;
+    }
     if (!sender->is_blamed)
         retrier_on_outcome(&sender->retrier, outcome, sender->looked, random);
     sender->is_blamed = true;
@@ -434,7 +447,10 @@ int queue_sender_settle(struct queue_sender *sender, struct monotonic earliest)
     bool was_blamed = sender->is_blamed;
 
     assert(sender->parts_on_their_way == 0);
+    if (!sender->is_blamed && !sender->is_throttled)
+        limiter_on_accepted(&sender->limiter, sender->looked);
     sender->is_blamed = false;
+    sender->is_throttled = false;
     if (sender->state == SENDER_IDLE)
         return SENDER_UNDECIDED; /* halved: its records wait for a new batch */
     if (count_undecided(sender) > 0) {

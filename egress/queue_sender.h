@@ -15,7 +15,8 @@
  *
  * A sender has at most one batch, and a batch is on its way at most once: that
  * is what keeps the order of each partition key, whatever fails in between.
- * Every queue has its own backoff, so that a throttled shard holds up nobody.
+ * Every queue has its own backoff and its own rate, so that a throttled shard
+ * holds up nobody.
  *
  * Pure but for the queue: time and randomness are arguments.
  */
@@ -23,6 +24,7 @@
 #include "common/random.h"
 #include "egress/balanced_key.h"
 #include "egress/batch.h"
+#include "egress/limiter.h"
 #include "egress/outcome.h"
 #include "egress/retrier.h"
 #include "shard/layout.h"
@@ -47,12 +49,14 @@ struct queue_sender {
     struct queue_batch batch;  /* DUE and SENT; else the last one */
     size_t parts_on_their_way; /* SENT: replies still to come */
     bool is_blamed;            /* SENT: some part of the batch failed */
+    bool is_throttled;         /* SENT: some part of it came too fast */
     bool is_fenced;            /* found out in the middle of something */
     struct monotonic due;      /* DUE: when */
     struct monotonic looked;   /* when queue_sender_look() was called last */
     struct monotonic waiting_since; /* first undelivered record; or NEVER */
     uint64_t depth;                 /* bytes waiting, as last looked at */
     struct retrier retrier;
+    struct limiter limiter;
     size_t record_count_most; /* of a batch; halved when one is refused */
     char key_text[BALANCED_KEY_CAPACITY]; /* for records without a key */
     struct batch_key key;
@@ -96,8 +100,8 @@ int queue_sender_next_part(struct queue_sender *sender,
                            const struct shard_map *map, struct wall_time now,
                            struct sender_part *part);
 
-/* The part is with a request now. */
-void queue_sender_on_sent(struct queue_sender *sender);
+/* The part, with `bytes` of payload, is with a request now. */
+void queue_sender_on_sent(struct queue_sender *sender, size_t bytes);
 
 /* A part came back: stored. Returns how many user records it decided. */
 size_t queue_sender_on_accepted(struct queue_sender *sender,
@@ -105,7 +109,7 @@ size_t queue_sender_on_accepted(struct queue_sender *sender,
 
 /*
  * A part came back, or never left: to be sent again. The first failure of a
- * batch's trip decides when.
+ * batch's trip decides when; throttling also slows the queue down.
  */
 void queue_sender_on_failed(struct queue_sender *sender,
                             const struct outcome *outcome,

@@ -96,7 +96,7 @@ static void remember(struct request *request, struct queue_sender *sender,
     (void)snprintf(entry->shard_id, sizeof(entry->shard_id), "%s",
                    part->shard->shard_id);
     request->record_count += entry->record_count;
-    queue_sender_on_sent(sender);
+    queue_sender_on_sent(sender, entry->payload_length);
 }
 
 /*

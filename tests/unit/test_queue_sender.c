@@ -162,7 +162,7 @@ START_TEST(accepted_batch_is_released_with_its_verdicts)
     ck_assert_int_eq(next_part(&one_shard, &part), 0);
     ck_assert(part.encoding.is_aggregate);
     ck_assert_uint_eq(part.encoding.record_count, 3);
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     ck_assert_int_eq(count_verdicts(VERDICT_DELIVERED), 0);
 
     ck_assert_uint_eq(queue_sender_on_accepted(&sender, &part.part), 3);
@@ -188,7 +188,7 @@ START_TEST(failed_batch_is_sent_again_byte_for_byte_before_newer_records)
     length = first.encoding.payload.length;
     memcpy(sent, first.encoding.payload.data, length);
     number = sender.batch.number;
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     put("a", "newer");
     queue_sender_on_failed(&sender, &outcome, &randomness);
     ck_assert_int_eq(queue_sender_settle(&sender, start), SENDER_UNDECIDED);
@@ -216,7 +216,7 @@ START_TEST(restarted_worker_sends_what_its_predecessor_was_sending)
     length = first.encoding.payload.length;
     memcpy(sent, first.encoding.payload.data, length);
     batch = sender.batch;
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     put("a", "came later");
     queue_sender_close(&sender);
 
@@ -272,10 +272,10 @@ static void send_both_halves(const struct shard_map *map, struct sight *low,
     put("b", "high two");
     ck_assert_int_eq(next_part(map, &part), 0);
     *low = sight_of(&part);
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     ck_assert_int_eq(next_part(map, &part), 0);
     *high = sight_of(&part);
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
 }
 
 START_TEST(successor_with_an_older_map_sends_the_same_parts)
@@ -292,10 +292,10 @@ START_TEST(successor_with_an_older_map_sends_the_same_parts)
     ck_assert_int_eq(next_part(&one_shard, &part), 0);
     expect_same(&part, &low);
     ck_assert_str_eq(part.shard->shard_id, "parent");
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     ck_assert_int_eq(next_part(&one_shard, &part), 0);
     expect_same(&part, &high);
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     ck_assert_int_eq(next_part(&one_shard, &part), SENDER_NOTHING);
 }
 END_TEST
@@ -309,7 +309,7 @@ START_TEST(successor_with_a_newer_map_sends_the_same_part_if_it_fits_a_child)
     put("a", "low two");
     ck_assert_int_eq(next_part(&one_shard, &part), 0);
     sent = sight_of(&part);
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     queue_sender_close(&sender);
     open_sender();
 
@@ -392,7 +392,7 @@ START_TEST(batch_ends_before_it_needs_more_parts_than_it_can_have)
 
     while (next_part(&many_shards, &part) == 0) {
         parts++;
-        queue_sender_on_sent(&sender);
+        queue_sender_on_sent(&sender, 100);
         ck_assert_uint_eq(queue_sender_on_accepted(&sender, &part.part), 1);
     }
     ck_assert_int_eq(queue_sender_settle(&sender, start), 0);
@@ -421,11 +421,11 @@ START_TEST(split_shard_gets_a_part_for_each_child)
     ck_assert_str_eq(part.shard->shard_id, "low");
     ck_assert_uint_eq(part.encoding.record_count, 2);
     low = part.part;
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     ck_assert_int_eq(next_part(&two_shards, &part), 0);
     ck_assert_str_eq(part.shard->shard_id, "high");
     ck_assert_uint_eq(part.encoding.record_count, 1);
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     ck_assert_int_eq(next_part(&two_shards, &part), SENDER_NOTHING);
 
     /* One child takes its part, the other does not. */
@@ -437,7 +437,7 @@ START_TEST(split_shard_gets_a_part_for_each_child)
     part = (struct sender_part){ 0 };
     ck_assert_int_eq(next_part(&two_shards, &part), 0);
     ck_assert_str_eq(part.shard->shard_id, "high");
-    queue_sender_on_sent(&sender);
+    queue_sender_on_sent(&sender, 100);
     ck_assert_int_eq(next_part(&two_shards, &part), SENDER_NOTHING);
     ck_assert_uint_eq(queue_sender_on_accepted(&sender, &part.part), 1);
     ck_assert_int_eq(queue_sender_settle(&sender, start), 0);
@@ -545,7 +545,7 @@ START_TEST(refused_record_is_found_by_halving)
     for (;;) {
         part = (struct sender_part){ 0 };
         ck_assert_int_eq(next_part(&one_shard, &part), 0);
-        queue_sender_on_sent(&sender);
+        queue_sender_on_sent(&sender, 100);
         queue_sender_on_failed(&sender, &outcome, &randomness);
         ck_assert_uint_le(++trips, 4);
         if (queue_sender_is_alone(&sender))
