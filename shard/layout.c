@@ -128,7 +128,7 @@ void layout_deinit(struct layout *layout)
     *layout = (struct layout){ 0 };
 }
 
-size_t layout_find_queue(const struct layout *layout, struct hash_key key)
+static size_t search_queue(const struct layout *layout, struct hash_key key)
 {
     size_t low = 0;
     size_t high = layout->queue_count - 1;
@@ -142,4 +142,21 @@ size_t layout_find_queue(const struct layout *layout, struct hash_key key)
             low = middle + 1;
     }
     return low;
+}
+
+/*
+ * Most streams are divided evenly: then a product says which queue it is.
+ * Steps of a search would be guessed wrongly every other time, because where a
+ * hash key falls is as good as random.
+ */
+size_t layout_find_queue(const struct layout *layout, struct hash_key key)
+{
+    size_t guess =
+        (size_t)((unsigned __int128)key.high * layout->queue_count >> 64);
+    const struct layout_queue *queue = &layout->queues[guess];
+
+    if (hash_key_compare(queue->first, key) <= 0 &&
+        hash_key_compare(key, queue->last) <= 0)
+        return guess;
+    return search_queue(layout, key);
 }

@@ -68,6 +68,32 @@ START_TEST(every_hash_key_has_its_queue)
 }
 END_TEST
 
+/* Even ranges are found by a product, uneven ones by a search. */
+START_TEST(borders_of_even_and_uneven_ranges_are_found)
+{
+    static struct layout_queue rows[100];
+    struct layout layout = { .queues = rows };
+
+    for (size_t count = 1; count <= ARRAY_LENGTH(rows); count++) {
+        for (unsigned bend = 0; bend < 3; bend++) {
+            uint64_t width = UINT64_MAX / count;
+
+            layout.queue_count = count;
+            for (size_t i = 0; i < count; i++) {
+                rows[i].first = (struct hash_key){ (width >> bend) * i, 0 };
+                rows[i].last = (struct hash_key){ (width >> bend) * (i + 1) - 1,
+                                                  UINT64_MAX };
+            }
+            rows[count - 1].last = HASH_KEY_MOST;
+            for (size_t i = 0; i < count; i++) {
+                ck_assert_uint_eq(layout_find_queue(&layout, rows[i].first), i);
+                ck_assert_uint_eq(layout_find_queue(&layout, rows[i].last), i);
+            }
+        }
+    }
+}
+END_TEST
+
 START_TEST(ranges_with_a_gap_an_overlap_or_an_open_end_are_refused)
 {
     struct layout read;
@@ -105,6 +131,7 @@ int main(void)
     tcase_add_checked_fixture(layouts, make_plan, remove_segment);
     tcase_add_test(layouts, layout_is_read_as_it_was_written);
     tcase_add_test(layouts, every_hash_key_has_its_queue);
+    tcase_add_test(layouts, borders_of_even_and_uneven_ranges_are_found);
     tcase_add_loop_test(
         layouts, ranges_with_a_gap_an_overlap_or_an_open_end_are_refused, 0, 4);
     tcase_add_test(layouts, absent_layout_is_an_error);
