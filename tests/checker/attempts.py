@@ -48,6 +48,7 @@ class Commit:
     time: int
     request: Request
     index: int
+    stream: str
     shard: str
     fits: bool  # the KCL delivers it
     messages: list  # identities, in their order
@@ -83,22 +84,50 @@ class Requests:
             request.fault = event['action']
 
 
+class Reshards:
+    """When shards began to exist: at first nobody's list has them.
+
+    A record that a shard takes before its worker could list it is sent again,
+    once, although the shard covers it; a list is a second old at most.
+    """
+    UNKNOWN_NS = 1000000000
+
+    def __init__(self):
+        self._made = {}  # stream: times, by the number of the shard
+
+    def on_stream(self, event):
+        """Made, or made again: its first shards are known."""
+        self._made[event['stream']] = [None] * event['shards']
+
+    def on_reshard(self, event):
+        made = self._made[event['stream']]
+        made += [event['t']] * (event['shards'] - len(made))
+
+    def are_unknown(self, commit):
+        """True if a worker may not yet know the shard of a commit."""
+        made = self._made.get(commit.stream, ())
+        number = int(commit.shard.rpartition('-')[2])
+        return (number < len(made) and made[number] is not None and
+                0 <= commit.time - made[number] <= self.UNKNOWN_NS)
+
+
 class Interruptions:
     """When workers were killed or stopped."""
 
     def __init__(self):
-        self._times = []
-        self._whom = []
+        self._spans = []  # (begin, end, what), by their ends
 
     def on_event(self, event):
+        """`since` is a time before the signal, `t` one when it had worked."""
         whom = event['who']
         if whom.startswith(SENDERS):
-            self._times.append(event['t'])
-            self._whom.append(f'{event["ev"]} {whom}')
+            self._spans.append((event.get('since', event['t']), event['t'],
+                                f'{event["ev"]} {whom.partition("[")[0]}'))
 
     def last_between(self, begin, end):
         """(time, what) of the last one between two times, or None."""
-        place = bisect.bisect_left(self._times, end) - 1
-        if place >= 0 and self._times[place] > begin:
-            return self._times[place], self._whom[place]
+        after = bisect.bisect_right(self._spans, begin, key=lambda one: one[1])
+        for since, _, what in reversed(self._spans[after:]):
+            if since < end:
+                return since, what
         return None

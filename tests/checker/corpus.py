@@ -119,6 +119,7 @@ def good():
     history = History()
     history.add('publisher', 'run', run=RUN, partition_key='bytes:12:4')
 
+    history.add('kinesis', 'stream', stream='s', shards=2, open=2)
     plain = messages_from(0, 3)
     history.deliver(*plain)
     history.put(plain)
@@ -165,6 +166,13 @@ def good():
     history.put(low, shard='shardId-000000000001', first=0, last=MIDDLE - 1)
     history.put(high, shard='shardId-000000000002', first=MIDDLE, last=MOST)
     history.finish(*misplaced)
+
+    unknown = [(3, 8)]
+    history.deliver(*unknown)
+    history.add('kinesis', 'reshard', stream='s', shards=4, open=1)
+    history.put(unknown, shard='shardId-000000000003')
+    history.put(unknown, shard='shardId-000000000003')
+    history.finish(*unknown)
 
     again, after = (1, 8), (1, 9)
     history.deliver(again, after)
@@ -293,6 +301,10 @@ def hide_the_kill(events):
     events.remove(_find(events, 'kill', who='egress[0]'))
 
 
+def forget_that_the_shard_was_new(events):
+    _find(events, 'stream')['shards'] = 4
+
+
 def kill_another(events):
     _find(events, 'kill', who='egress[0]')['who'] = 'ingest'
 
@@ -363,6 +375,7 @@ BAD = (
     (take_doubt_for_success, {'unrepeated'} | FORMULA),
     (take_a_refusal_for_success, {'unrepeated'} | FORMULA),
     (hide_the_kill, {'duplicated'} | FORMULA),
+    (forget_that_the_shard_was_new, {'duplicated'} | FORMULA),
     (kill_another, {'duplicated'} | FORMULA),
     (send_later_messages_before_the_kill, {'duplicated'} | FORMULA),
     (forget_to_finish, {'unfinished', 'conservation'}),

@@ -23,7 +23,7 @@ import bisect
 import collections
 import dataclasses
 
-from checker.attempts import Commit, Interruptions, Requests
+from checker.attempts import Commit, Interruptions, Requests, Reshards
 from checker.deaggregation import fits, hash_key, take_apart
 from checker.message import KEY_LENGTH, KEY_OFFSET, Altered, Foreign, read
 
@@ -78,6 +78,7 @@ class Judge:
         self._ends = []
         self._requests = Requests()
         self._interruptions = Interruptions()
+        self._reshards = Reshards()
         self._commits = []
         self._views = (View('raw'), View('KCL'))
         self._sent = collections.defaultdict(list)  # key: (time, number)
@@ -96,10 +97,12 @@ class Judge:
             'fault': self._requests.on_fault,
             'kill': self._interruptions.on_event,
             'stop': self._interruptions.on_event,
+            'stream': self._reshards.on_stream,
+            'reshard': self._reshards.on_reshard,
             'end': self._ends.append,
             **dict.fromkeys(('req', 'touch', 'time_out', 'fin_failed',
                              'req_failed', 'touch_failed', 'sub', 'close',
-                             'reshard', 'continue', 'note', 'restarted'),
+                             'note'),
                             self._on_nothing)}
 
     def _accuse(self, kind, what):
@@ -202,7 +205,8 @@ class Judge:
             self._hashes)
         messages = self._read_messages(records)
         commit = Commit(event['t'], self._requests[event['request']],
-                        event['index'], event['shard'], is_inside, messages)
+                        event['index'], event['stream'], event['shard'],
+                        is_inside, messages)
         self._commits.append(commit)
         for view in self._views if is_inside else self._views[:1]:
             self._look(view, commit)
@@ -246,7 +250,8 @@ class Judge:
         found = self._interruptions.last_between(earlier.time,
                                                  later.request.received)
         if not found:
-            return None
+            return ('unknown shard' if self._reshards.are_unknown(earlier) else
+                    None)
         # One batch of a queue is on its way at a time: had a later message of
         # the key been sent, the earlier batch would have been released.
         sent = self._sent[message >> 44]

@@ -20,16 +20,17 @@ class Bridge:
     """options: a list of command line words, complete but for --name.
 
     wrapper: words in front of the command, for a program that ends in exec.
+    name: of a bridge that was, whose segments shall be found again.
     """
 
     def __init__(self, folder, options, environment=None, wrapper=(),
-                 kind='test'):
-        self.name = f'{kind}-{os.urandom(4).hex()}'
+                 kind='test', name=None):
+        self.name = name or f'{kind}-{os.urandom(4).hex()}'
         self.program = Program(
             'nsq_to_kinesis',
             [*wrapper, programs.of_the_bridge('nsq_to_kinesis'),
              f'--name={self.name}', *options],
-            pathlib.Path(folder) / f'bridge-{self.name}.log',
+            pathlib.Path(folder) / f'bridge-{self.name}-{id(self)}.log',
             {**ENVIRONMENT, **(environment or {})})
 
     def _children(self, kind):

@@ -38,7 +38,31 @@ class Nsqlookupd:
         self.program.end()
 
 
-class Nsqd:
+class NsqdClient:
+    """One HTTP connection to an nsqd, for one thread."""
+
+    def __init__(self, http_port):
+        self.http_port = http_port
+        self._http = http.client.HTTPConnection('127.0.0.1', http_port,
+                                                timeout=30)
+
+    def _ask(self, method, path, body=None):
+        self._http.request(method, path, body)
+        reply = self._http.getresponse()
+        text = reply.read()
+        if reply.status != 200:
+            raise RuntimeError(f'nsqd answered {reply.status} to {path}: {text!r}')
+        return text
+
+    def publish(self, topic, bodies):
+        """Publish in this order: one MPUB over one connection."""
+        parts = [struct.pack('>I', len(bodies))]
+        for body in bodies:
+            parts += [struct.pack('>I', len(body)), body]
+        self._ask('POST', f'/mpub?topic={topic}&binary=true', b''.join(parts))
+
+
+class Nsqd(NsqdClient):
     """One nsqd with a folder of its own. `more` are further flags of nsqd."""
 
     def __init__(self, folder, lookup=None, tcp_port=0, more=()):
@@ -54,32 +78,15 @@ class Nsqd:
              '--mem-queue-size=5000000', *more],
             self.folder / f'nsqd-{os.urandom(3).hex()}.log')
         self.tcp_port = _listening(self.program, 'TCP')
-        self.http_port = _listening(self.program, 'HTTP')
-        self._http = http.client.HTTPConnection('127.0.0.1', self.http_port,
-                                                timeout=30)
+        super().__init__(_listening(self.program, 'HTTP'))
 
     @property
     def tcp_address(self):
         return f'127.0.0.1:{self.tcp_port}'
 
-    def _ask(self, method, path, body=None):
-        self._http.request(method, path, body)
-        reply = self._http.getresponse()
-        text = reply.read()
-        if reply.status != 200:
-            raise RuntimeError(f'nsqd answered {reply.status} to {path}: {text!r}')
-        return text
-
     def create_channel(self, topic, channel):
         self._ask('POST', f'/topic/create?topic={topic}')
         self._ask('POST', f'/channel/create?topic={topic}&channel={channel}')
-
-    def publish(self, topic, bodies):
-        """Publish in this order: one MPUB over one connection."""
-        parts = [struct.pack('>I', len(bodies))]
-        for body in bodies:
-            parts += [struct.pack('>I', len(body)), body]
-        self._ask('POST', f'/mpub?topic={topic}&binary=true', b''.join(parts))
 
     def channel(self, topic, channel):
         """nsqd's statistics of one channel; None if there is none."""

@@ -14,6 +14,19 @@ from rig.kinesis import KEYS
 from rig.processes import Program
 
 
+def _ask(port, method, path, body=None):
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=10)
+    try:
+        connection.request(method, path, body)
+        reply = connection.getresponse()
+        text = reply.read()
+    finally:
+        connection.close()
+    if reply.status >= 300:
+        raise RuntimeError(f'{method} {path}: {reply.status} {text!r}')
+    return text
+
+
 class KinesisSimulator:
     ca_file = None
     _scheme = 'http'
@@ -41,18 +54,12 @@ class KinesisSimulator:
     def statistics(self):
         return json.loads(self._ask('GET', '/statistics'))
 
+    def set(self, **settings):
+        """See kinesis_simulator_settings.c."""
+        self._ask('POST', '/settings', json.dumps(settings))
+
     def _ask(self, method, path, body=None):
-        connection = http.client.HTTPConnection('127.0.0.1', self._http_port,
-                                                timeout=10)
-        try:
-            connection.request(method, path, body)
-            reply = connection.getresponse()
-            text = reply.read()
-        finally:
-            connection.close()
-        if reply.status >= 300:
-            raise RuntimeError(f'{method} {path}: {reply.status} {text!r}')
-        return text
+        return _ask(self._http_port, method, path, body)
 
     def end(self):
         self.program.kill()
@@ -76,16 +83,31 @@ class KinesisSimulatorTls(KinesisSimulator):
 
 
 class NsqSimulator:
-    """Serves `count` messages of its own making; see its --help."""
+    """Serves `count` messages of its own making; see its --help.
 
-    def __init__(self, folder, topic, count, more=()):
+    stays: it goes on when every message is finished, until it is ended.
+    """
+
+    def __init__(self, folder, topic, count, more=(), stays=False):
+        until = [] if stays else ['--exit-when-done', '--deadline=120']
         self.program = Program(
             'nsq_simulator',
             [programs.of_the_bridge('nsq_simulator'), f'--topic={topic}',
-             f'--count={count}', '--exit-when-done', '--deadline=120', *more],
+             f'--count={count}', *until, *more],
             pathlib.Path(folder) / f'nsq_simulator-{id(self)}.log')
-        port = self.program.wait_for_line(r'listening tcp=(\d+)').group(1)
-        self.tcp_address = f'127.0.0.1:{port}'
+        ports = self.program.wait_for_line(
+            r'listening tcp=([\d,]+) http=(\d+)')
+        self.tcp_addresses = [f'127.0.0.1:{port}'
+                              for port in ports.group(1).split(',')]
+        self.tcp_address = self.tcp_addresses[0]
+        self._http_port = int(ports.group(2))
+
+    def misbehave(self, **fault):
+        """Add one fault to the script."""
+        _ask(self._http_port, 'POST', '/script', json.dumps(fault))
+
+    def statistics(self):
+        return json.loads(_ask(self._http_port, 'GET', '/stats'))
 
     def wait_for_summary(self, seconds=120):
         """(exit status, the numbers it prints at its end)."""

@@ -228,16 +228,17 @@ void simulator_history_record_fault(struct simulator_history *history,
     finish(history, &line);
 }
 
-void simulator_history_reshard(struct simulator_history *history,
-                               struct monotonic now, const char *stream,
-                               uint32_t shards, uint32_t open)
+void simulator_history_shards(struct simulator_history *history,
+                              struct monotonic now, const char *what,
+                              const char *stream, uint32_t shards,
+                              uint32_t open)
 {
     uint8_t memory[LINE_MOST];
     struct bytes_writer line;
 
     if (history->descriptor < 0)
         return;
-    line = begin(memory, now, "reshard");
+    line = begin(memory, now, what);
     put_text(&line, "stream", bytes_of_text(stream));
     put_number(&line, "shards", shards);
     put_number(&line, "open", open);

@@ -15,6 +15,7 @@
  *     {"t":ns,...,"ev":"fault","request":7,"action":"http_500_after"}
  *     {"t":ns,...,"ev":"fault","request":7,"action":"throttle",
  *      "shard":"shardId-...","index":0}
+ *     {"t":ns,...,"ev":"stream","stream":"s","shards":4,"open":4}
  *     {"t":ns,...,"ev":"reshard","stream":"s","shards":9,"open":5}
  *
  * `t` is CLOCK_MONOTONIC, `index` counts the records of the request from 0,
@@ -75,6 +76,9 @@ void simulator_history_record_fault(struct simulator_history *history,
                                     struct monotonic now, uint64_t request,
                                     const char *action, const char *shard,
                                     size_t index);
-void simulator_history_reshard(struct simulator_history *history,
-                               struct monotonic now, const char *stream,
-                               uint32_t shards, uint32_t open);
+
+/* A stream is made ("stream") or resharded ("reshard"). */
+void simulator_history_shards(struct simulator_history *history,
+                              struct monotonic now, const char *what,
+                              const char *stream, uint32_t shards,
+                              uint32_t open);

@@ -330,14 +330,14 @@ static int prepare(struct simulator *simulator,
         .region = arguments->region,
         .service = "kinesis",
     };
+    if (simulator_history_open(&simulator->history, arguments->history_path))
+        return complain("cannot open the history", arguments->history_path);
     for (size_t i = 0; i < arguments->stream_count; i++) {
         int status = make_stream(simulator, arguments->streams[i]);
 
         if (status)
             return status;
     }
-    if (simulator_history_open(&simulator->history, arguments->history_path))
-        return complain("cannot open the history", arguments->history_path);
     return arguments->script_path
                ? load_script(simulator, arguments->script_path)
                : 0;

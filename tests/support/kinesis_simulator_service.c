@@ -65,6 +65,8 @@ int simulator_add_stream(struct simulator *simulator, const char *name,
         return -ENOMEM;
     stream->next = simulator->streams;
     simulator->streams = stream;
+    simulator_history_shards(&simulator->history, moment->now, "stream", name,
+                             shard_count, shard_count);
     return 0;
 }
 
@@ -116,8 +118,8 @@ void simulator_note_reshard(struct simulator *simulator,
                             const struct simulator_stream *stream,
                             struct monotonic now)
 {
-    simulator_history_reshard(&simulator->history, now, stream->name,
-                              stream->shard_count, stream->open_count);
+    simulator_history_shards(&simulator->history, now, "reshard", stream->name,
+                             stream->shard_count, stream->open_count);
 }
 
 /* What no client wants to have in memory: it would still be JSON at its end. */
