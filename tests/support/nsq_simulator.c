@@ -86,6 +86,7 @@ static int start_nsqd(struct simulator *simulator, uint64_t index,
     channel->backlog = options->backlog;
     channel->max_msg_timeout_ms = options->limits.max_msg_timeout_ms;
     channel->history = &simulator->history;
+    channel->latencies = &simulator->latencies;
     init_source(simulator, &channel->source, index, id_time);
     nsqd->longest_body =
         source_longest_body(&channel->source, simulator->lines.count);
@@ -212,6 +213,28 @@ static bool is_done(const struct simulator *simulator)
     return true;
 }
 
+/* From handing a message over to its FIN, first deliveries only. */
+static void put_latencies(struct bytes_writer *json,
+                          const struct latency_histogram *waits)
+{
+    static const struct {
+        const char *name;
+        unsigned per_mille;
+    } rows[] = {
+        { "p50", 500 }, { "p99", 990 }, { "p999", 999 }, { "max", 1000 }
+    };
+
+    bytes_put_text(json, ",\"latency_us\":{");
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        bytes_put_text(json, i > 0 ? ",\"" : "\"");
+        bytes_put_text(json, rows[i].name);
+        bytes_put_text(json, "\":");
+        bytes_put_decimal(json,
+                          latency_histogram_quantile(waits, rows[i].per_mille));
+    }
+    bytes_put_byte(json, '}');
+}
+
 static void summarize(const struct simulator *simulator)
 {
     uint8_t text[1024];
@@ -226,6 +249,7 @@ static void summarize(const struct simulator *simulator)
     for (uint64_t i = 0; i < simulator->options.nsqd_count; i++)
         finished += simulator->nsqds[i].channel.counters.finished;
     http_put_counters(&json, simulator->nsqds, simulator->options.nsqd_count);
+    put_latencies(&json, &simulator->latencies.waits);
     printf("{\"done\":%s,\"messages\":%" PRIu64 ",\"seconds\":%.6f,"
            "\"messages_per_second\":%.0f,%.*s}\n",
            is_done(simulator) ? "true" : "false", finished, seconds,

@@ -152,6 +152,8 @@ static void send_flight(struct channel *channel,
     flight->attempts++;
     flight->connection = consumer->connection;
     flight->delivered_ms = now->now_ms;
+    if (channel->latencies)
+        flight->delivered_us = channel->latencies->now_us;
     flight_set_deadline(&channel->flights, number,
                         now->now_ms + (uint32_t)consumer->msg_timeout_ms);
 }
@@ -315,6 +317,10 @@ int channel_finish(struct channel *channel, struct channel_consumer *consumer,
         channel->counters.finished_again++;
     else
         channel->counters.finished++;
+    if (channel->latencies && flight->attempts == 1)
+        latency_histogram_add(&channel->latencies->waits,
+                              channel->latencies->now_us -
+                                  flight->delivered_us);
     consumer->finished++;
     consumer->in_flight--;
     flight_remove(&channel->flights, number);

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/support/latency_histogram.h"
 #include "tests/support/nsq_simulator_flight.h"
 #include "tests/support/nsq_simulator_history.h"
 #include "tests/support/nsq_simulator_source.h"
@@ -88,6 +89,7 @@ struct channel {
     uint64_t backlog; /* messages published ahead when there is no rate */
     int64_t max_msg_timeout_ms;
     const struct history *history;
+    struct latency_watch *latencies; /* from sending to FIN; or NULL */
 
     struct channel_consumer *consumers;
     struct flight_table flights;

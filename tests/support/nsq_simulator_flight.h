@@ -30,6 +30,7 @@ enum flight_state {
 struct flight {
     int64_t timestamp_ns;  /* wall time of publishing; every copy has it */
     uint32_t delivered_ms; /* max_msg_timeout counts from here */
+    uint32_t delivered_us; /* by the latency watch */
     uint32_t deadline_ms;
     uint32_t connection; /* who may FIN it */
     uint16_t attempts;

@@ -253,6 +253,9 @@ bool simulator_turn(struct simulator *simulator, int64_t most_ns)
     struct channel_time now = simulator_time(simulator);
     bool has_more = false;
 
+    simulator->latencies.now_us =
+        (uint32_t)(monotonic_between(simulator->started, began) / NS_PER_US);
+
     for (int i = 0; i < count; i++)
         hear(simulator, &news[i], &now);
     if (now.now_ms >= simulator->next_tick_ms) {

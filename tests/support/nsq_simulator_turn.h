@@ -36,6 +36,7 @@ struct simulator {
     struct monotonic first_sent; /* ns 0: nothing yet */
     uint32_t next_tick_ms;
     bool is_stopped; /* by a signal */
+    struct latency_watch latencies;
 };
 
 /* Watch a descriptor; `watch` begins with an enum watch. 0 or -1 and errno. */
