@@ -45,8 +45,9 @@ struct simulator_settings {
 struct simulator_statistics {
     uint64_t connections;
     uint64_t tls_connections;
-    uint64_t requests;          /* answered or cut off */
-    uint64_t put_records;       /* PutRecords and PutRecord requests */
+    uint64_t requests;       /* answered or cut off */
+    uint64_t put_records;    /* PutRecords and PutRecord requests */
+    uint64_t received_bytes; /* TLS and HTTP included; of closed connections */
     uint64_t put_request_bytes; /* their bodies, as they arrived */
     uint64_t cbor_requests;
     uint64_t records; /* accepted */

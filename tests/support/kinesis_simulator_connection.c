@@ -3,6 +3,8 @@
 #include "tests/support/kinesis_simulator_connection.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -102,6 +104,17 @@ simulator_connection_new(struct simulator_bench *bench, int descriptor,
     return connection;
 }
 
+/* All that came in, as the kernel counted it: no layer above knows. */
+static uint64_t received_bytes(int descriptor)
+{
+    struct tcp_info info = { .tcpi_bytes_received = 0 };
+    socklen_t length = sizeof(info);
+
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+        return 0;
+    return info.tcpi_bytes_received;
+}
+
 void simulator_connection_free(struct simulator_connection *connection,
                                struct simulator_bench *bench)
 {
@@ -116,6 +129,8 @@ void simulator_connection_free(struct simulator_connection *connection,
     simulator_reply_deinit(&connection->reply);
     EVP_MD_CTX_free(connection->digest);
     SSL_free(connection->ssl);
+    bench->simulator->statistics.received_bytes +=
+        received_bytes(connection->descriptor);
     close(connection->descriptor);
     free(connection);
 }

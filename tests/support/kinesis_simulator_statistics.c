@@ -68,6 +68,7 @@ void simulator_write_statistics(const struct simulator *simulator,
     NUMBER(tls_connections);
     NUMBER(requests);
     NUMBER(put_records);
+    NUMBER(received_bytes);
     NUMBER(put_request_bytes);
     NUMBER(cbor_requests);
     NUMBER(records);
