@@ -18,8 +18,8 @@ void describe_stream_encode(const char *stream, struct bytes_writer *writer)
     bytes_put_byte(writer, '}');
 }
 
-void list_shards_encode(const char *stream, const char *next_token,
-                        struct bytes_writer *writer)
+void list_shards_encode(const char *stream, enum list_shards_scope scope,
+                        const char *next_token, struct bytes_writer *writer)
 {
     if (next_token) {
         bytes_put_text(writer, "{\"NextToken\":");
@@ -28,7 +28,8 @@ void list_shards_encode(const char *stream, const char *next_token,
         bytes_put_text(writer, "{\"StreamName\":");
         json_put_text(writer, bytes_of_text(stream));
         /* AT_LATEST: only the shards that are open now. */
-        bytes_put_text(writer, ",\"ShardFilter\":{\"Type\":\"AT_LATEST\"}");
+        if (scope == LIST_OPEN_SHARDS)
+            bytes_put_text(writer, ",\"ShardFilter\":{\"Type\":\"AT_LATEST\"}");
     }
     bytes_put_text(writer, ",\"MaxResults\":1000}");
 }
@@ -151,42 +152,50 @@ static bool is_closed(const cJSON *shard)
     return text_of(numbers, "EndingSequenceNumber") != NULL;
 }
 
-static int list_make_room(struct shard_list *list, size_t more)
+static int make_room(struct shard_rows *rows, size_t more)
 {
     struct shard_map_row *grown;
 
-    if (more > CONTROL_PLANE_SHARDS_MOST - list->count)
+    if (more > CONTROL_PLANE_SHARDS_MOST - rows->count)
         return CONTROL_PLANE_TOO_MANY;
-    if (list->count + more <= list->capacity)
+    if (rows->count + more <= rows->capacity)
         return 0;
-    grown = reallocarray(list->rows, list->count + more, sizeof(*grown));
+    grown = reallocarray(rows->rows, rows->count + more, sizeof(*grown));
     if (!grown)
         return error_origin(-ENOMEM, "cannot keep the list of shards");
-    list->rows = grown;
-    list->capacity = list->count + more;
+    rows->rows = grown;
+    rows->capacity = rows->count + more;
     return 0;
 }
 
 static int take_page(const cJSON *shards, struct shard_list *list)
 {
-    size_t count = list->count;
+    size_t count = 0;
+    size_t open_count = list->open.count;
+    size_t closed_count = list->closed.count;
     const cJSON *shard;
     int result;
 
     if (!cJSON_IsArray(shards))
         return CONTROL_PLANE_NONSENSE;
-    result = list_make_room(list, (size_t)cJSON_GetArraySize(shards));
+    cJSON_ArrayForEach(shard, shards) count += is_closed(shard);
+    result = make_room(&list->closed, count);
+    if (result == 0)
+        result =
+            make_room(&list->open, (size_t)cJSON_GetArraySize(shards) - count);
     if (result != 0)
         return result;
     cJSON_ArrayForEach(shard, shards)
     {
-        if (is_closed(shard))
-            continue;
-        if (!take_row(shard, &list->rows[count]))
+        struct shard_map_row *row = is_closed(shard)
+                                        ? &list->closed.rows[closed_count++]
+                                        : &list->open.rows[open_count++];
+
+        if (!take_row(shard, row))
             return CONTROL_PLANE_NONSENSE;
-        count++;
     }
-    list->count = count;
+    list->open.count = open_count;
+    list->closed.count = closed_count;
     return 0;
 }
 
@@ -214,7 +223,8 @@ int list_shards_decode(struct bytes body, struct shard_list *list)
 
 void shard_list_deinit(struct shard_list *list)
 {
-    free(list->rows);
+    free(list->open.rows);
+    free(list->closed.rows);
     free(list->next_token);
     *list = (struct shard_list){ 0 };
 }

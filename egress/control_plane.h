@@ -50,12 +50,22 @@ struct stream_summary {
     uint32_t open_shard_count;
 };
 
-/* Open shards so far, page by page. Zeroed before the first page. */
-struct shard_list {
+struct shard_rows {
     struct shard_map_row *rows; /* in the order of the pages */
     size_t count;
-    size_t capacity;  /* rows */
+    size_t capacity; /* rows */
+};
+
+/* Shards so far, page by page. Zeroed before the first page. */
+struct shard_list {
+    struct shard_rows open;
+    struct shard_rows closed;
     char *next_token; /* of the next page; NULL after the last */
+};
+
+enum list_shards_scope {
+    LIST_OPEN_SHARDS, /* some servers send closed ones all the same */
+    LIST_ALL_SHARDS,  /* closed ones too, for as long as their records live */
 };
 
 /* What an error's body says; empty texts where it says nothing. */
@@ -73,11 +83,11 @@ int describe_stream_decode(struct bytes body, struct stream_summary *summary);
  * Write the body of a ListShards request: of the first page if `next_token` is
  * NULL. A token excludes the stream's name and the filter.
  */
-void list_shards_encode(const char *stream, const char *next_token,
-                        struct bytes_writer *writer);
+void list_shards_encode(const char *stream, enum list_shards_scope scope,
+                        const char *next_token, struct bytes_writer *writer);
 
 /*
- * Append the open shards of one page and replace the token. On a condition the
+ * Append the shards of one page and replace the token. On a condition the
  * list is as before.
  */
 int list_shards_decode(struct bytes body, struct shard_list *list);

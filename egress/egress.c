@@ -24,7 +24,7 @@ static int egress_send_requests(struct egress *egress);
  */
 static int (*const egress_steps[])(struct egress *) = {
     egress_collect_replies, /* reply        -> released, or due again    */
-    egress_reload_shards,   /* wrong shard  -> a new shard map           */
+    egress_list_shards,     /* wrong shard  -> a request for the shards  */
     egress_look_at_queues,  /* shard queues -> what is ready to be sent  */
     egress_send_requests,   /* ready queues -> PutRecords requests       */
 };
@@ -138,8 +138,7 @@ static void note_refused(struct egress *egress, const struct request *request)
         return;
     counter_add(&egress->counters->user_records_refused,
                 request->refused_count);
-    (void)wakeup_kick(&egress->wakeups->places[WAKEUP_INGEST],
-                      WAKEUP_DESCRIPTOR_INGEST);
+    egress_wake_ingest(egress);
 }
 
 /* When the next request is to go, as far as the queues decide that. */
@@ -157,9 +156,8 @@ static struct monotonic send_at(const struct egress *egress)
 
 static bool may_send(const struct egress *egress)
 {
-    /* What a doubted map sends could land on the wrong shard again. */
     if (egress->collector.ready_count == 0 || egress->is_leaving ||
-        egress->is_map_doubted ||
+        egress->is_stream_gone ||
         !monotonic_reached(egress->paused_until, egress->now))
         return false;
     return monotonic_reached(send_at(egress), egress->now);
@@ -273,11 +271,11 @@ static struct monotonic next_due(const struct egress *egress)
 
     if (due.ns < egress->paused_until.ns)
         due = egress->paused_until;
-    if (egress->in_flight == EGRESS_REQUESTS)
-        due = MONOTONIC_NEVER; /* until a reply makes room */
+    if (egress->in_flight == EGRESS_REQUESTS || egress->is_stream_gone)
+        due = MONOTONIC_NEVER; /* until a reply makes room, or a list comes */
     due = monotonic_earlier(due, egress->collector.next);
-    if (egress->is_map_doubted)
-        due = monotonic_earlier(due, egress->map_due);
+    if (egress->listing->state == SHARD_LISTING_DUE)
+        due = monotonic_earlier(due, egress->listing->due);
     if (!egress->is_orphan)
         return monotonic_earlier(due, egress->alive_due);
     /* Once it drains, the orphan's time is over and calls for nothing. */

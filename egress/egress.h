@@ -17,7 +17,7 @@
 #include "egress/kinesis_session.h"
 #include "egress/request.h"
 #include "egress/request_times.h"
-#include "egress/survey.h"
+#include "egress/shard_listing.h"
 #include "shard/wakeup.h"
 
 /*
@@ -27,8 +27,19 @@
  */
 #define EGRESS_REQUESTS 4
 
+/* The list of shards is asked for beside them. */
+#define EGRESS_LISTING_SLOT EGRESS_REQUESTS
+#define EGRESS_SLOTS        (EGRESS_REQUESTS + 1)
+
 /* Different partition keys that are found again in one aggregate: half. */
 #define EGRESS_KEY_SLOTS 8192
+
+/* A part that was stored on a shard of which we do not know what it covers. */
+struct landing {
+    struct request_entry entry;
+    char shard_id[SHARD_ID_CAPACITY];
+    struct monotonic patience_end; /* lists may miss that shard until then */
+};
 
 struct egress {
     const struct options *options;
@@ -51,9 +62,13 @@ struct egress {
     struct aggregator_slot *slots;
     struct shard_map map;       /* the current one */
     struct shard_map_row *rows; /* its memory */
-    bool is_map_doubted;        /* a record landed where it says otherwise */
-    struct monotonic map_due;   /* no ListShards before */
-    struct retrier pause;       /* of the whole worker */
+    struct shard_rows closed;   /* shards that were open once */
+    struct shard_listing *listing;
+    struct landing *landings; /* QUEUE_PARTS_MOST for each sender */
+    size_t landing_count;
+    bool is_stream_gone; /* nothing is sent until a list comes */
+    struct log_limit listing_limit;
+    struct retrier pause; /* of the whole worker */
     struct monotonic paused_until;
     bool has_complained; /* the log knows of the current trouble */
 
@@ -92,9 +107,38 @@ void egress_close(struct egress *egress);
 /* egress_replies.c: take every reply that has come, settle its queues. */
 int egress_collect_replies(struct egress *egress);
 
-/* egress_shards.c: learn the shards anew, if one was where none should be. */
-int egress_reload_shards(struct egress *egress);
+/*
+ * What one entry's fate means for its queue; then, when no part of the queue's
+ * batch is on its way any more: release, or due again. The latter returns 1 if
+ * it was released, 0, or a negative errno.
+ */
+void egress_on_judged(struct egress *egress, const struct request_entry *entry,
+                      const struct outcome *outcome);
+int egress_settle(struct egress *egress, struct queue_sender *sender);
+
+/* Something was released, or refused: ingest has something to finish. */
+void egress_wake_ingest(struct egress *egress);
+
+/* egress_shards.c */
 int egress_begin_shards(struct egress *egress);
+void egress_end_shards(struct egress *egress);
+
+/*
+ * A record is stored on that shard: *outcome is what it means. False if nobody
+ * knows before a new list of shards has come; the entry is judged then.
+ */
+bool egress_judge_landing(struct egress *egress,
+                          const struct request_entry *entry,
+                          struct bytes shard_id, struct outcome *outcome);
+
+/* Ask for the shards, or for their next page, if it is time to. */
+int egress_list_shards(struct egress *egress);
+
+/* The reply to that. Returns 0 or a negative errno. */
+int egress_take_shards(struct egress *egress, const struct http_reply *reply);
+
+/* The stream does not exist: send nothing until a list of its shards comes. */
+void egress_lose_stream(struct egress *egress);
 
 /* egress_open.c; also for the survey. */
 int egress_new_session(const struct options *options, unsigned slot_count,

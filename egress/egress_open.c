@@ -155,7 +155,7 @@ int egress_open(struct egress *egress, const struct options *options)
     request_times_init(&egress->times, options->status_every);
     result = child_signals_open(&egress->signal_descriptor);
     if (result == 0)
-        result = egress_new_session(options, EGRESS_REQUESTS, &egress->session);
+        result = egress_new_session(options, EGRESS_SLOTS, &egress->session);
     if (result == 0)
         result = open_segments(egress);
     if (result == 0)
@@ -179,7 +179,7 @@ void egress_close(struct egress *egress)
         queue_sender_close(&egress->senders[i]);
     free(egress->senders);
     free(egress->slots);
-    free(egress->rows);
+    egress_end_shards(egress);
     free(egress->surroundings.encoder.place);
     if (egress->wakeups)
         shared_memory_close(&egress->wakeup_memory);

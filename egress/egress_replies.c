@@ -75,61 +75,51 @@ static void on_entry_failed(struct egress *egress,
     queue_sender_on_failed(entry->sender, outcome, &egress->random);
 }
 
-/*
- * Stored, but where? On the predicted shard in nearly all cases. Another shard
- * that covers every record is as good; an unknown one has to be learnt first.
- *
- * Returns 0 with *outcome filled in, or a negative errno.
- */
-static int judge_stored(struct egress *egress,
-                        const struct request_entry *entry,
-                        struct bytes shard_id, struct outcome *outcome)
+void egress_on_judged(struct egress *egress, const struct request_entry *entry,
+                      const struct outcome *outcome)
 {
-    const struct shard_map_row *shard;
-    int result;
-
-    *outcome = outcome_of_reply(OUTCOME_REPLY_STORED);
-    if (bytes_equal_text(shard_id, entry->shard_id))
-        return 0;
-    shard = shard_map_find_shard(&egress->map, shard_id);
-    if (!shard) {
-        egress->is_map_doubted = true;
-        result = egress_reload_shards(egress);
-        if (result < 0)
-            return result;
-        shard = shard_map_find_shard(&egress->map, shard_id);
-    }
-    if (!shard) {
-        *outcome = outcome_of_reply(OUTCOME_REPLY_UNKNOWN_SHARD);
-        return 0;
-    }
-    if (batch_fits(&entry->sender->consumer, entry->sender->batch.end,
-                   &entry->part, &entry->sender->key, shard))
-        return 0;
-    counter_add(&egress->counters->kinesis_records_misplaced, 1);
-    *outcome = outcome_of_reply(OUTCOME_REPLY_WRONG_SHARD);
-    return 0;
-}
-
-static int take_result(struct egress *egress, const struct request_entry *entry,
-                       const struct put_records_result *put)
-{
-    struct outcome outcome = outcome_of_record(put->error_code);
-    int result = 0;
-
-    if (put_records_is_stored(put))
-        result = judge_stored(egress, entry, put->shard_id, &outcome);
-    if (result < 0)
-        return result;
-    if (outcome.action == OUTCOME_ACCEPT) {
+    if (outcome->action == OUTCOME_ACCEPT) {
         on_delivered(egress, entry,
                      queue_sender_on_accepted(entry->sender, &entry->part));
-        return 0;
+        return;
     }
-    if (outcome.action != OUTCOME_BACK_OFF)
+    if (outcome->action == OUTCOME_RELOAD_SHARDS)
+        counter_add(&egress->counters->kinesis_records_misplaced, 1);
+    on_entry_failed(egress, entry, outcome);
+}
+
+/* One result of a sound reply. */
+static void take_result(struct egress *egress,
+                        const struct request_entry *entry,
+                        const struct put_records_result *put)
+{
+    struct outcome outcome = outcome_of_record(put->error_code);
+
+    /* Stored, but where? On the predicted shard in nearly all cases. */
+    if (put_records_is_stored(put) &&
+        !egress_judge_landing(egress, entry, put->shard_id, &outcome))
+        return;
+    if (outcome.action != OUTCOME_ACCEPT && outcome.action != OUTCOME_BACK_OFF)
         complain(egress, &outcome, put->error_code, put->error_message);
-    on_entry_failed(egress, entry, &outcome);
-    return 0;
+    egress_on_judged(egress, entry, &outcome);
+}
+
+void egress_wake_ingest(struct egress *egress)
+{
+    (void)wakeup_kick(&egress->wakeups->places[WAKEUP_INGEST],
+                      WAKEUP_DESCRIPTOR_INGEST);
+}
+
+int egress_settle(struct egress *egress, struct queue_sender *sender)
+{
+    int result;
+
+    if (sender->state != SENDER_SENT || sender->parts_on_their_way > 0)
+        return 0; /* settled by another part, or still in doubt */
+    result = queue_sender_settle(sender, egress->now);
+    if (result == SENDER_FENCED)
+        return error_sentence(-EOWNERDEAD, "another worker has taken a queue");
+    return result == 0 ? 1 : 0;
 }
 
 /*
@@ -141,20 +131,14 @@ static int settle(struct egress *egress, const struct request *request)
     bool is_released = false;
 
     for (size_t i = 0; i < request->entry_count; i++) {
-        struct queue_sender *sender = request->entries[i].sender;
-        int result;
+        int result = egress_settle(egress, request->entries[i].sender);
 
-        if (sender->state != SENDER_SENT)
-            continue; /* another part of its batch has settled it */
-        result = queue_sender_settle(sender, egress->now);
-        if (result == SENDER_FENCED)
-            return error_sentence(-EOWNERDEAD,
-                                  "another worker has taken a queue");
-        is_released |= result == 0;
+        if (result < 0)
+            return result;
+        is_released |= result == 1;
     }
     if (is_released)
-        (void)wakeup_kick(&egress->wakeups->places[WAKEUP_INGEST],
-                          WAKEUP_DESCRIPTOR_INGEST);
+        egress_wake_ingest(egress);
     return 0;
 }
 
@@ -223,7 +207,9 @@ static int refuse_request(struct egress *egress, const struct request *request,
         on_entry_failed(egress, &request->entries[i], outcome);
     if (outcome->action == OUTCOME_REFRESH_CREDENTIALS)
         (void)kinesis_session_reload(egress->session);
-    if (is_for_all(outcome->action))
+    if (outcome->action == OUTCOME_AWAIT_STREAM)
+        egress_lose_stream(egress);
+    else if (is_for_all(outcome->action))
         pause_all(egress, outcome);
     if (outcome->action == OUTCOME_HALVE || outcome->action == OUTCOME_ISOLATE)
         isolate(egress, request, outcome, message);
@@ -258,9 +244,9 @@ static int take_results(struct egress *egress, const struct request *request,
         return refuse_request(egress, request, &outcome, nothing, nothing);
     }
     on_works(egress);
-    for (size_t i = 0; result == 0 && i < request->entry_count; i++)
-        result = take_result(egress, &request->entries[i], &results[i]);
-    return result;
+    for (size_t i = 0; i < request->entry_count; i++)
+        take_result(egress, &request->entries[i], &results[i]);
+    return 0;
 }
 
 static int take_refusal(struct egress *egress, const struct request *request,
@@ -321,8 +307,16 @@ int egress_collect_replies(struct egress *egress)
     if (result < 0)
         return result;
     while (kinesis_session_next(egress->session, egress->wall, &reply)) {
-        struct request *request = &egress->requests[reply.slot];
+        struct request *request;
 
+        if (reply.slot == EGRESS_LISTING_SLOT) {
+            result = egress_take_shards(egress, &reply);
+            if (result < 0)
+                return result;
+            taken++;
+            continue;
+        }
+        request = &egress->requests[reply.slot];
         request->is_sent = false;
         egress->in_flight--;
         note_time(egress, request, &reply);

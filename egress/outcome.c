@@ -142,6 +142,7 @@ const char *outcome_action_name(enum outcome_action action)
         [OUTCOME_RETRY] = "retry",
         [OUTCOME_BACK_OFF] = "back_off",
         [OUTCOME_PAUSE_ALL] = "pause_all",
+        [OUTCOME_AWAIT_STREAM] = "await_stream",
         [OUTCOME_REFRESH_CREDENTIALS] = "refresh_credentials",
         [OUTCOME_FIX_CLOCK] = "fix_clock",
         [OUTCOME_HALVE] = "halve",

@@ -39,6 +39,7 @@ enum outcome_action {
     OUTCOME_BACK_OFF,  /* throttled: the same, and send to it more slowly */
     OUTCOME_PAUSE_ALL, /* nothing to any shard can succeed: try one request now
                           and then, and tell the operator */
+    OUTCOME_AWAIT_STREAM,        /* nothing, until a list of its shards comes */
     OUTCOME_REFRESH_CREDENTIALS, /* once at once; again: as PAUSE_ALL */
     OUTCOME_FIX_CLOCK,           /* by the reply's Date; then the same */
     OUTCOME_HALVE,   /* send half of it; one record alone is refused for good */

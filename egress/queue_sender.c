@@ -238,9 +238,9 @@ static int form_batch(struct queue_sender *sender,
     return 0;
 }
 
-/* True if one shard of the map covers all undecided records of the part. */
-static bool has_shard(struct queue_sender *sender, const struct shard_map *map,
-                      const struct queue_part *part)
+bool queue_sender_has_shard(struct queue_sender *sender,
+                            const struct shard_map *map,
+                            const struct queue_part *part)
 {
     const struct shard_map_row *shard = shard_map_find(map, part->first);
     uint64_t position = sender->consumer.released;
@@ -277,14 +277,14 @@ static int divide_anew(struct queue_sender *sender, const struct shard_map *map,
 
     batch.part_count = 0;
     for (size_t i = 0; i < sender->batch.part_count; i++)
-        if (has_shard(sender, map, &sender->batch.parts[i]))
+        if (queue_sender_has_shard(sender, map, &sender->batch.parts[i]))
             batch.parts[batch.part_count++] = sender->batch.parts[i];
     if (batch.part_count == sender->batch.part_count)
         return 0;
     for (size_t i = 0; i < sender->batch.part_count; i++) {
         const struct queue_part *part = &sender->batch.parts[i];
 
-        if (!has_shard(sender, map, part) &&
+        if (!queue_sender_has_shard(sender, map, part) &&
             batch_divide(&sender->consumer, part, part->first, map, &batch))
             return SENDER_BROKEN;
     }

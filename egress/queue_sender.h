@@ -100,6 +100,11 @@ int queue_sender_next_part(struct queue_sender *sender,
                            const struct shard_map *map, struct wall_time now,
                            struct sender_part *part);
 
+/* True if one shard of the map covers all undecided records of the part. */
+bool queue_sender_has_shard(struct queue_sender *sender,
+                            const struct shard_map *map,
+                            const struct queue_part *part);
+
 /* The part, with `bytes` of payload, is with a request now. */
 void queue_sender_on_sent(struct queue_sender *sender, size_t bytes);
 

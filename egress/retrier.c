@@ -67,6 +67,7 @@ void retrier_on_outcome(struct retrier *retrier, const struct outcome *outcome,
         pause_for(retrier, RETRIER_FAILED, now, random);
         return;
     case OUTCOME_PAUSE_ALL:
+    case OUTCOME_AWAIT_STREAM:
         pause_for(retrier, RETRIER_WAITING, now, random);
         return;
     case OUTCOME_HALVE:

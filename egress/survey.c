@@ -293,8 +293,8 @@ static int list_page(struct look *look)
     struct http_reply reply;
     int result;
 
-    list_shards_encode(look->settings->stream, look->survey->list.next_token,
-                       &body);
+    list_shards_encode(look->settings->stream, LIST_OPEN_SHARDS,
+                       look->survey->list.next_token, &body);
     result = ask(look, &list_action, &body, &reply);
     if (result != 0)
         return result;
@@ -316,12 +316,12 @@ static int list_shards(struct look *look)
             return result;
     }
     /* Pages read while a split or merge was under way may not fit together. */
-    if (shard_map_build(&survey->map, survey->list.rows, survey->list.count) !=
-        0)
+    if (shard_map_build(&survey->map, survey->list.open.rows,
+                        survey->list.open.count) != 0)
         return complain(look, SURVEY_NOT_READY, PATIENCE_SERVICE,
                         "the %zu open shards of stream %s do not cover every "
                         "hash key exactly once",
-                        survey->list.count, look->settings->stream);
+                        survey->list.open.count, look->settings->stream);
     return 0;
 }
 

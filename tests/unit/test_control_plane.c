@@ -55,13 +55,13 @@ START_TEST(token_of_the_next_page_stands_alone)
     uint8_t memory[256];
     struct bytes_writer writer = bytes_writer_on(memory, sizeof(memory));
 
-    list_shards_encode("s", NULL, &writer);
+    list_shards_encode("s", LIST_OPEN_SHARDS, NULL, &writer);
     ck_assert(bytes_equal_text(
         bytes_written(&writer),
         "{\"StreamName\":\"s\",\"ShardFilter\":{\"Type\":\"AT_LATEST\"},"
         "\"MaxResults\":1000}"));
     writer = bytes_writer_on(memory, sizeof(memory));
-    list_shards_encode("s", "to/ken==", &writer);
+    list_shards_encode("s", LIST_OPEN_SHARDS, "to/ken==", &writer);
     ck_assert(
         bytes_equal_text(bytes_written(&writer),
                          "{\"NextToken\":\"to/ken==\",\"MaxResults\":1000}"));
@@ -140,20 +140,20 @@ START_TEST(pages_add_up_to_the_open_shards)
             "9") "," CLOSED("shardId-1") "," SHARD("shardId-2", "10",
                                                    "19") "]}"),
         0);
-    ck_assert_uint_eq(list.count, 2);
+    ck_assert_uint_eq(list.open.count, 2);
     ck_assert_str_eq(list.next_token, "more");
     ck_assert_int_eq(
         list_page("{\"Shards\":[" SHARD(
             "shardId-3", "20", "340282366920938463463374607431768211455") "]}"),
         0);
 
-    ck_assert_uint_eq(list.count, 3);
+    ck_assert_uint_eq(list.open.count, 3);
     ck_assert_ptr_null(list.next_token);
-    ck_assert_str_eq(list.rows[0].shard_id, "shardId-0");
-    ck_assert_str_eq(list.rows[1].shard_id, "shardId-2");
-    ck_assert_uint_eq(list.rows[1].first.low, 10);
-    ck_assert_uint_eq(list.rows[1].last.low, 19);
-    ck_assert(hash_key_equal(list.rows[2].last, HASH_KEY_MOST));
+    ck_assert_str_eq(list.open.rows[0].shard_id, "shardId-0");
+    ck_assert_str_eq(list.open.rows[1].shard_id, "shardId-2");
+    ck_assert_uint_eq(list.open.rows[1].first.low, 10);
+    ck_assert_uint_eq(list.open.rows[1].last.low, 19);
+    ck_assert(hash_key_equal(list.open.rows[2].last, HASH_KEY_MOST));
 }
 END_TEST
 
@@ -166,7 +166,7 @@ START_TEST(null_token_and_null_sequence_number_count_as_absent)
                   "{\"EndingSequenceNumber\":null}}]}"),
         0);
 
-    ck_assert_uint_eq(list.count, 1);
+    ck_assert_uint_eq(list.open.count, 1);
     ck_assert_ptr_null(list.next_token);
 }
 END_TEST
@@ -197,8 +197,8 @@ START_TEST(wrong_page_leaves_the_list_as_it_was)
         ck_assert_msg(list_page(wrong[i]) == CONTROL_PLANE_NONSENSE, "%s",
                       wrong[i]);
 
-    ck_assert_uint_eq(list.count, 1);
-    ck_assert_str_eq(list.rows[0].shard_id, "z");
+    ck_assert_uint_eq(list.open.count, 1);
+    ck_assert_str_eq(list.open.rows[0].shard_id, "z");
     ck_assert_str_eq(list.next_token, "t");
 }
 END_TEST
@@ -221,7 +221,7 @@ START_TEST(more_shards_than_any_stream_has_are_refused)
         result = list_page(body);
 
     ck_assert_int_eq(result, CONTROL_PLANE_TOO_MANY);
-    ck_assert_uint_eq(list.count, 60000);
+    ck_assert_uint_eq(list.open.count, 60000);
     free(body);
 }
 END_TEST
@@ -240,7 +240,7 @@ START_TEST(reply_cut_anywhere_is_nonsense)
                          CONTROL_PLANE_NONSENSE);
         free(copy);
     }
-    ck_assert_uint_eq(list.count, 0);
+    ck_assert_uint_eq(list.open.count, 0);
 }
 END_TEST
 

@@ -54,7 +54,7 @@ static const struct {
     { "RequestInTheFuture", OUTCOME_DEFINITE, OUTCOME_FIX_CLOCK },
     { "AuthFailure", OUTCOME_DEFINITE, OUTCOME_FIX_CLOCK },
     { "AccessDeniedException", OUTCOME_DEFINITE, OUTCOME_PAUSE_ALL },
-    { "ResourceNotFoundException", OUTCOME_DEFINITE, OUTCOME_PAUSE_ALL },
+    { "ResourceNotFoundException", OUTCOME_DEFINITE, OUTCOME_AWAIT_STREAM },
     { "ResourceInUseException", OUTCOME_DEFINITE, OUTCOME_PAUSE_ALL },
     { "KMSAccessDeniedException", OUTCOME_DEFINITE, OUTCOME_PAUSE_ALL },
     { "KMSDisabledException", OUTCOME_DEFINITE, OUTCOME_PAUSE_ALL },
