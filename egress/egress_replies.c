@@ -17,6 +17,7 @@
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "egress/egress.h"
+#include "egress/put_records_answer.h"
 
 /* Escaped texts of one reply: error messages, mostly. */
 #define REPLY_TEXTS_MOST (64 * 1024)
@@ -59,9 +60,9 @@ static void on_delivered(struct egress *egress,
 }
 
 /* One entry has to be sent again. */
-static void on_entry_failed(struct egress *egress,
-                            const struct request_entry *entry,
-                            const struct outcome *outcome)
+static void count_failed(struct egress *egress,
+                         const struct request_entry *entry,
+                         const struct outcome *outcome)
 {
     struct egress_counters *counters = egress->counters;
 
@@ -72,7 +73,6 @@ static void on_entry_failed(struct egress *egress,
         counter_add(&counters->kinesis_records_throttled, 1);
     else
         counter_add(&counters->kinesis_records_failed, 1);
-    queue_sender_on_failed(entry->sender, outcome, &egress->random);
 }
 
 void egress_on_judged(struct egress *egress, const struct request_entry *entry,
@@ -85,7 +85,11 @@ void egress_on_judged(struct egress *egress, const struct request_entry *entry,
     }
     if (outcome->action == OUTCOME_RELOAD_SHARDS)
         counter_add(&egress->counters->kinesis_records_misplaced, 1);
-    on_entry_failed(egress, entry, outcome);
+    count_failed(egress, entry, outcome);
+    if (outcome->action == OUTCOME_HALVE || outcome->action == OUTCOME_ISOLATE)
+        queue_sender_on_part_refused(entry->sender, outcome, &egress->random);
+    else
+        queue_sender_on_failed(entry->sender, outcome, &egress->random);
 }
 
 /* One result of a sound reply. */
@@ -117,6 +121,8 @@ int egress_settle(struct egress *egress, struct queue_sender *sender)
     if (sender->state != SENDER_SENT || sender->parts_on_their_way > 0)
         return 0; /* settled by another part, or still in doubt */
     result = queue_sender_settle(sender, egress->now);
+    counter_add(&egress->counters->user_records_refused, sender->refused_count);
+    sender->refused_count = 0;
     if (result == SENDER_FENCED)
         return error_sentence(-EOWNERDEAD, "another worker has taken a queue");
     return result == 0 ? 1 : 0;
@@ -192,19 +198,23 @@ static void pause_all(struct egress *egress, const struct outcome *outcome)
 
 /* The whole request failed. Returns 0 or a negative errno. */
 static int refuse_request(struct egress *egress, const struct request *request,
-                          const struct outcome *outcome, struct bytes code,
-                          struct bytes message)
+                          const struct put_records_answer *answer)
 {
+    const struct outcome *outcome = &answer->outcome;
+
     counter_add(&egress->counters->requests_failed, 1);
     if (outcome->certainty == OUTCOME_AMBIGUOUS)
         counter_add(&egress->counters->requests_ambiguous, 1);
-    complain(egress, outcome, code, message);
+    complain(egress, outcome, answer->code, answer->message);
     if (outcome->action == OUTCOME_GIVE_UP) {
         egress->is_misconfigured = true;
         return error_sentence(-EINVAL, "%s", outcome->meaning);
     }
-    for (size_t i = 0; i < request->entry_count; i++)
-        on_entry_failed(egress, &request->entries[i], outcome);
+    for (size_t i = 0; i < request->entry_count; i++) {
+        count_failed(egress, &request->entries[i], outcome);
+        queue_sender_on_failed(request->entries[i].sender, outcome,
+                               &egress->random);
+    }
     if (outcome->action == OUTCOME_REFRESH_CREDENTIALS)
         (void)kinesis_session_reload(egress->session);
     if (outcome->action == OUTCOME_AWAIT_STREAM)
@@ -212,7 +222,7 @@ static int refuse_request(struct egress *egress, const struct request *request,
     else if (is_for_all(outcome->action))
         pause_all(egress, outcome);
     if (outcome->action == OUTCOME_HALVE || outcome->action == OUTCOME_ISOLATE)
-        isolate(egress, request, outcome, message);
+        isolate(egress, request, outcome, answer->message);
     return 0;
 }
 
@@ -225,49 +235,22 @@ static void on_works(struct egress *egress)
     egress->has_complained = false;
 }
 
-/* Status 200. Returns 0 or a negative errno. */
-static int take_results(struct egress *egress, const struct request *request,
-                        struct bytes body)
+/* Returns 0 or a negative errno. */
+static int take_reply(struct egress *egress, const struct request *request,
+                      const struct http_reply *reply)
 {
     static uint8_t texts[REPLY_TEXTS_MOST];
     static struct put_records_result results[KINESIS_RECORDS_PER_REQUEST_MOST];
     struct bytes_writer writer = bytes_writer_on(texts, sizeof(texts));
-    struct bytes nothing = bytes_of(NULL, 0);
-    int result = put_records_reply_read(request->format, body, &writer, results,
-                                        request->entry_count);
+    struct put_records_answer answer;
 
-    if (result) {
-        struct outcome outcome = outcome_of_reply(
-            result == PUT_RECORDS_WRONG_COUNT ? OUTCOME_REPLY_WRONG_COUNT
-                                              : OUTCOME_REPLY_GARBAGE);
-
-        return refuse_request(egress, request, &outcome, nothing, nothing);
-    }
+    if (!put_records_answer_read(request->format, reply, &writer, results,
+                                 request->entry_count, &answer))
+        return refuse_request(egress, request, &answer);
     on_works(egress);
     for (size_t i = 0; i < request->entry_count; i++)
         take_result(egress, &request->entries[i], &results[i]);
     return 0;
-}
-
-static int take_refusal(struct egress *egress, const struct request *request,
-                        const struct http_reply *reply)
-{
-    uint8_t texts[4096];
-    struct bytes_writer writer = bytes_writer_on(texts, sizeof(texts));
-    struct put_records_error error = {
-        .message = bytes_of_text(reply->explanation),
-    };
-    struct outcome outcome;
-
-    if (reply->failure != HTTP_NO_FAILURE) {
-        outcome = outcome_of_failure(reply->failure, reply->definite);
-        return refuse_request(egress, request, &outcome,
-                              bytes_of_text(http_failure_name(reply->failure)),
-                              error.message);
-    }
-    (void)put_records_error_read(request->format, reply->body, &writer, &error);
-    outcome = outcome_of_status(reply->status, error.code);
-    return refuse_request(egress, request, &outcome, error.code, error.message);
 }
 
 static void note_time(struct egress *egress, const struct request *request,
@@ -321,10 +304,7 @@ int egress_collect_replies(struct egress *egress)
         egress->in_flight--;
         note_time(egress, request, &reply);
         look_again(egress, request);
-        if (reply.failure == HTTP_NO_FAILURE && reply.status == 200)
-            result = take_results(egress, request, reply.body);
-        else
-            result = take_refusal(egress, request, &reply);
+        result = take_reply(egress, request, &reply);
         if (result == 0)
             result = settle(egress, request);
         if (result < 0)

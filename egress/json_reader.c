@@ -293,6 +293,23 @@ static bool skip_digits(struct json_reader *reader)
     return i > 0 || fail(reader);
 }
 
+bool json_take_whole_or_null(struct json_reader *reader, uint64_t *number,
+                             bool *is_there)
+{
+    struct bytes text;
+
+    if (reader->is_wrong)
+        return false;
+    *is_there = peek(reader) != 'n';
+    if (!*is_there)
+        return skip_word(reader, "null");
+    text = reader->rest;
+    if (!skip_digits(reader))
+        return false;
+    text.length -= reader->rest.length;
+    return bytes_parse_u64(text, number) || fail(reader);
+}
+
 static bool skip_one_of(struct json_reader *reader, const char *wanted)
 {
     if (reader->rest.length == 0 || reader->rest.data[0] == 0 ||

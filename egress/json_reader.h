@@ -63,6 +63,10 @@ bool json_take_text(struct json_reader *reader, struct bytes *text);
 /* Take a value that must be a text or null; null is an empty view of NULL. */
 bool json_take_text_or_null(struct json_reader *reader, struct bytes *text);
 
+/* Take a value that must be a whole number, not negative, or null. */
+bool json_take_whole_or_null(struct json_reader *reader, uint64_t *number,
+                             bool *is_there);
+
 /* Read past a value of any kind. */
 bool json_skip(struct json_reader *reader);
 

@@ -160,15 +160,21 @@ int put_records_reply_read(enum put_records_format format, struct bytes body,
                            struct bytes_writer *texts,
                            struct put_records_result *results, size_t count)
 {
-    size_t found = 0;
+    struct put_records_counts counts = { 0 };
+    size_t refused = 0;
 
-    if (!encoding_of(format)->read_reply(body, texts, results, count, &found))
+    if (!encoding_of(format)->read_reply(body, texts, results, count, &counts))
         return PUT_RECORDS_GARBAGE;
-    if (found != count)
+    if (counts.results != count)
         return PUT_RECORDS_WRONG_COUNT;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (!is_result(&results[i]))
             return PUT_RECORDS_GARBAGE;
+        refused += !put_records_is_stored(&results[i]);
+    }
+    /* Two statements that contradict each other are none. */
+    if (counts.has_failed_count && counts.failed_count != refused)
+        return PUT_RECORDS_WRONG_COUNT;
     return 0;
 }
 

@@ -10,6 +10,12 @@
 
 #include "egress/put_records.h"
 
+struct put_records_counts {
+    size_t results;        /* elements of Records */
+    bool has_failed_count; /* FailedRecordCount is there and is not null */
+    uint64_t failed_count; /* what it says */
+};
+
 struct put_records_encoding {
     const char *content_type;
     size_t end_length; /* bytes that put_end() writes */
@@ -38,7 +44,7 @@ struct put_records_encoding {
      */
     bool (*read_reply)(struct bytes body, struct bytes_writer *texts,
                        struct put_records_result *results, size_t most,
-                       size_t *count);
+                       struct put_records_counts *counts);
     bool (*read_error)(struct bytes body, struct bytes_writer *texts,
                        struct put_records_error *error);
 };

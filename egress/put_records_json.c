@@ -122,21 +122,21 @@ static void read_result(struct json_reader *reader,
 
 static void read_results(struct json_reader *reader,
                          struct put_records_result *results, size_t most,
-                         size_t *count)
+                         struct put_records_counts *counts)
 {
     (void)json_enter_array(reader);
     while (json_next_element(reader)) {
-        if (*count < most)
-            read_result(reader, &results[*count]);
+        if (counts->results < most)
+            read_result(reader, &results[counts->results]);
         else
             (void)json_skip(reader);
-        (*count)++;
+        counts->results++;
     }
 }
 
 static bool read_reply(struct bytes body, struct bytes_writer *texts,
                        struct put_records_result *results, size_t most,
-                       size_t *count)
+                       struct put_records_counts *counts)
 {
     struct json_reader reader = json_reader_on(body, texts);
     bool has_records = false;
@@ -144,6 +144,12 @@ static bool read_reply(struct bytes body, struct bytes_writer *texts,
 
     (void)json_enter_object(&reader);
     while (json_next_member(&reader, &name)) {
+        if (bytes_equal_text(name, "FailedRecordCount") &&
+            !counts->has_failed_count) {
+            (void)json_take_whole_or_null(&reader, &counts->failed_count,
+                                          &counts->has_failed_count);
+            continue;
+        }
         if (!bytes_equal_text(name, "Records")) {
             (void)json_skip(&reader);
             continue;
@@ -151,7 +157,7 @@ static bool read_reply(struct bytes body, struct bytes_writer *texts,
         if (has_records)
             return false;
         has_records = true;
-        read_results(&reader, results, most, count);
+        read_results(&reader, results, most, counts);
     }
     return json_ended(&reader) && has_records;
 }

@@ -387,6 +387,7 @@ void queue_sender_on_failed(struct queue_sender *sender,
 {
     assert(sender->parts_on_their_way > 0);
     sender->parts_on_their_way--;
+    sender->is_ambiguous |= outcome->certainty == OUTCOME_AMBIGUOUS;
     if (outcome->action == OUTCOME_BACK_OFF) {
         if (!sender->is_throttled)
             limiter_on_refused(&sender->limiter, sender->looked, random);
@@ -396,6 +397,14 @@ void queue_sender_on_failed(struct queue_sender *sender,
     if (!sender->is_blamed)
         retrier_on_outcome(&sender->retrier, outcome, sender->looked, random);
     sender->is_blamed = true;
+}
+
+void queue_sender_on_part_refused(struct queue_sender *sender,
+                                  const struct outcome *outcome,
+                                  struct random *random)
+{
+    queue_sender_on_failed(sender, outcome, random);
+    sender->is_refused = true;
 }
 
 size_t queue_sender_refuse_part(struct queue_sender *sender,
@@ -442,15 +451,31 @@ static void relax(struct queue_sender *sender)
         sender->record_count_most *= 2;
 }
 
+/* Refuse the one record that is left, else send half of what is. */
+static void narrow_down(struct queue_sender *sender)
+{
+    if (!queue_sender_is_alone(sender)) {
+        queue_sender_halve(sender);
+        return;
+    }
+    queue_sender_on_refused(sender, VERDICT_REFUSED_BY_KINESIS);
+    sender->refused_count++;
+}
+
 int queue_sender_settle(struct queue_sender *sender, struct monotonic earliest)
 {
     bool was_blamed = sender->is_blamed;
+    bool is_certain = sender->is_refused && !sender->is_ambiguous;
 
     assert(sender->parts_on_their_way == 0);
     if (!sender->is_blamed && !sender->is_throttled)
         limiter_on_accepted(&sender->limiter, sender->looked);
     sender->is_blamed = false;
     sender->is_throttled = false;
+    sender->is_refused = false;
+    sender->is_ambiguous = false;
+    if (is_certain)
+        narrow_down(sender);
     if (sender->state == SENDER_IDLE)
         return SENDER_UNDECIDED; /* halved: its records wait for a new batch */
     if (count_undecided(sender) > 0) {

@@ -50,6 +50,8 @@ struct queue_sender {
     size_t parts_on_their_way; /* SENT: replies still to come */
     bool is_blamed;            /* SENT: some part of the batch failed */
     bool is_throttled;         /* SENT: some part of it came too fast */
+    bool is_ambiguous;         /* SENT: some part of it may be stored */
+    bool is_refused;           /* SENT: some part of it was, for good */
     bool is_fenced;            /* found out in the middle of something */
     struct monotonic due;      /* DUE: when */
     struct monotonic looked;   /* when queue_sender_look() was called last */
@@ -58,6 +60,7 @@ struct queue_sender {
     struct retrier retrier;
     struct limiter limiter;
     size_t record_count_most; /* of a batch; halved when one is refused */
+    uint64_t refused_count;   /* records that settling refused */
     char key_text[BALANCED_KEY_CAPACITY]; /* for records without a key */
     struct batch_key key;
     struct hash_key key_first; /* the range the key was found for */
@@ -119,6 +122,14 @@ size_t queue_sender_on_accepted(struct queue_sender *sender,
 void queue_sender_on_failed(struct queue_sender *sender,
                             const struct outcome *outcome,
                             struct random *random);
+
+/*
+ * A part came back refused for good by its own result. The batch is narrowed
+ * down when it settles, unless another part of it may be stored.
+ */
+void queue_sender_on_part_refused(struct queue_sender *sender,
+                                  const struct outcome *outcome,
+                                  struct random *random);
 
 /*
  * A batch of one record came back refused for good. Decides that record.

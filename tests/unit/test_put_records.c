@@ -267,7 +267,7 @@ START_TEST(order_white_space_nulls_and_unknown_members_do_not_matter)
                    "{ \"ShardId\" : 7 } , \"ShardId\" : \"s\" , \"ErrorCode\" "
                    ": null , \"SequenceNumber\" : \"0\" } ,{\"ErrorMessage\":"
                    "null,\"ErrorCode\":\"InternalFailure\",\"SequenceNumber\":"
-                   "null,\"ShardId\":null}] , \"FailedRecordCount\" : 99 }\n",
+                   "null,\"ShardId\":null}] , \"FailedRecordCount\" : 1 }\n",
                    2),
         0);
 

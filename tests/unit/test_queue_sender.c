@@ -562,6 +562,68 @@ START_TEST(refused_record_is_found_by_halving)
 }
 END_TEST
 
+/* One trip of a batch of which a part is refused by its own result. */
+static size_t refuse_low_part(bool is_high_ambiguous)
+{
+    struct outcome refused =
+        outcome_of_record(bytes_of_text("ValidationException"));
+    struct outcome failed = outcome_of_record(bytes_of_text("InternalFailure"));
+    struct sender_part part = { 0 };
+    size_t count = 0;
+
+    while (next_part(&two_shards, &part) == 0) {
+        queue_sender_on_sent(&sender, 100);
+        count += part.encoding.record_count;
+        if (strcmp(part.shard->shard_id, "low") == 0)
+            queue_sender_on_part_refused(&sender, &refused, &randomness);
+        else if (is_high_ambiguous)
+            queue_sender_on_failed(&sender, &failed, &randomness);
+        else
+            (void)queue_sender_on_accepted(&sender, &part.part);
+    }
+    (void)queue_sender_settle(&sender, start);
+    queue_sender_look(&sender, start);
+    return count;
+}
+
+START_TEST(record_refused_by_its_own_result_is_found_by_halving_too)
+{
+    unsigned trips = 0;
+
+    put("a", "poison");
+    for (int i = 0; i < 6; i++)
+        put("b", "fine");
+    put("a", "another poison");
+
+    while (sender.refused_count < 2) {
+        ck_assert_uint_ge(refuse_low_part(false), 1);
+        ck_assert_uint_le(++trips, 12);
+    }
+
+    ck_assert_int_eq(count_verdicts(VERDICT_REFUSED_BY_KINESIS), 2);
+}
+END_TEST
+
+START_TEST(batch_of_which_a_part_may_be_stored_is_not_halved)
+{
+    struct sender_part part = { 0 };
+    struct sight low;
+    struct sight high;
+
+    send_both_halves(&two_shards, &low, &high);
+    queue_sender_close(&sender);
+    open_sender();
+
+    ck_assert_uint_eq(refuse_low_part(true), 4);
+
+    ck_assert(!queue_sender_travels_alone(&sender));
+    ck_assert_int_eq(next_part(&two_shards, &part), 0);
+    expect_same(&part, &low);
+    ck_assert_int_eq(next_part(&two_shards, &part), 0);
+    expect_same(&part, &high);
+}
+END_TEST
+
 START_TEST(replaced_worker_sends_nothing)
 {
     struct sender_part part = { 0 };
@@ -604,6 +666,9 @@ int main(void)
     tcase_add_test(batches,
                    record_larger_than_the_stream_takes_is_refused_and_passed);
     tcase_add_test(batches, refused_record_is_found_by_halving);
+    tcase_add_test(batches,
+                   record_refused_by_its_own_result_is_found_by_halving_too);
+    tcase_add_test(batches, batch_of_which_a_part_may_be_stored_is_not_halved);
     tcase_add_test(batches, replaced_worker_sends_nothing);
     suite_add_tcase(suite, batches);
     srunner_run_all(runner, CK_NORMAL);
