@@ -52,6 +52,7 @@ class Commit:
     shard: str
     fits: bool  # the KCL delivers it
     messages: list  # identities, in their order
+    bytes_hash: int  # of its key and data
 
 
 class Requests:
@@ -102,6 +103,10 @@ class Reshards:
     def on_reshard(self, event):
         made = self._made[event['stream']]
         made += [event['t']] * (event['shards'] - len(made))
+
+    def were_between(self, begin, end):
+        return any(time is not None and begin <= time <= end
+                   for made in self._made.values() for time in made)
 
     def are_unknown(self, commit):
         """True if a worker may not yet know the shard of a commit."""

@@ -297,6 +297,12 @@ def take_a_refusal_for_success(events):
     events.remove(_find(events, 'put_commit', 5))
 
 
+def batch_anew(events):
+    """What a 500 left in doubt is sent again in other bytes."""
+    _change(_find(events, 'put_commit', 3),
+            [(key, 4) for key in reversed(range(KEYS))])
+
+
 def hide_the_kill(events):
     events.remove(_find(events, 'kill', who='egress[0]'))
 
@@ -374,6 +380,7 @@ BAD = (
     (invent_one, {'invented'}),
     (take_doubt_for_success, {'unrepeated'} | FORMULA),
     (take_a_refusal_for_success, {'unrepeated'} | FORMULA),
+    (batch_anew, {'rebatched'}),
     (hide_the_kill, {'duplicated'} | FORMULA),
     (forget_that_the_shard_was_new, {'duplicated'} | FORMULA),
     (kill_another, {'duplicated'} | FORMULA),

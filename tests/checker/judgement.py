@@ -12,6 +12,7 @@ What is checked, in each view where it makes a difference:
     duplicated   a copy that no ambiguous attempt and no kill explains
     unrepeated   stored, not told so, taken as told: there is no other copy
     early FIN    finished before a shard that covers it had accepted it
+    rebatched    sent again in other bytes, although the shards were the same
     unfinished   all was to be finished, and this was not
     conservation published is not finished and waiting and in flight
 
@@ -206,7 +207,8 @@ class Judge:
         messages = self._read_messages(records)
         commit = Commit(event['t'], self._requests[event['request']],
                         event['index'], event['stream'], event['shard'],
-                        is_inside, messages)
+                        is_inside, messages,
+                        hash((event['tag'], event['data'])))
         self._commits.append(commit)
         for view in self._views if is_inside else self._views[:1]:
             self._look(view, commit)
@@ -263,11 +265,23 @@ class Judge:
                 return None
         return found[1]
 
+    def _check_bytes(self, commits):
+        """A batch that may be in the stream is sent again byte for byte."""
+        for earlier, later in zip(commits, commits[1:]):
+            if (earlier.bytes_hash != later.bytes_hash and earlier.fits and
+                    not self._reshards.were_between(
+                        earlier.request.received - Reshards.UNKNOWN_NS,
+                        later.time)):
+                self._accuse('rebatched', f'{name_of(earlier.messages[0])} and '
+                             f'{len(earlier.messages) - 1} more')
+
     def _judge_copies(self, message, commits, is_kcl):
         """Attribute each further copy; returns how many the formula foresees."""
         foreseen = 0
         if len(commits) > 1:
             commits = sorted(commits, key=lambda one: one.request.received)
+            if not is_kcl:
+                self._check_bytes(commits)
         for place, commit in enumerate(commits):
             cause = commit.request.doubt(commit.index)
             if cause is None and not commit.fits:
