@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "common/seeded_bug.h"
+
 /* Field number << 3 | wire type (2: length, then bytes; 0: varint). */
 #define TAG_PARTITION_KEY_TABLE 0x0a /* AggregatedRecord 1, bytes */
 #define TAG_RECORDS             0x1a /* AggregatedRecord 3, bytes */
@@ -149,6 +151,8 @@ int aggregator_add(struct aggregator *aggregator, struct hash_key hash_key,
     slot = find_slot(aggregator, hash_key, partition_key);
     is_known = slot && slot->generation == aggregator->generation;
     table_index = is_known ? slot->table_index : aggregator->key_count;
+    if (SEEDED_BUG(key_index))
+        table_index = 0;
     length = record_length(table_index, payload.length);
     size = field_size(length);
     if (!is_known)

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "common/seeded_bug.h"
+
 #define RECORD_COUNT_UNLIMITED SIZE_MAX
 
 int queue_sender_open(const char *queue_name, const struct layout_queue *range,
@@ -26,6 +28,8 @@ int queue_sender_open(const char *queue_name, const struct layout_queue *range,
     result = queue_intended(&sender->consumer, &sender->batch);
     if (result == QUEUE_EMPTY)
         return 0;
+    if (result == 0 && SEEDED_BUG(forgotten_intent))
+        queue_sender_on_refused(sender, VERDICT_DELIVERED);
     if (result == 0) {
         sender->state = SENDER_DUE;
         sender->due = (struct monotonic){ .ns = 0 };
@@ -341,6 +345,8 @@ static int begin_parts(struct queue_sender *sender,
 
     if (result)
         return result;
+    if (SEEDED_BUG(rebatching))
+        sender->state = SENDER_IDLE;
     if (sender->state == SENDER_IDLE)
         return form_batch(sender, encoder, map, now, part);
     result = update_batch_key(sender);
@@ -476,6 +482,9 @@ int queue_sender_settle(struct queue_sender *sender, struct monotonic earliest)
     sender->is_ambiguous = false;
     if (is_certain)
         narrow_down(sender);
+    if (SEEDED_BUG(expiry) && monotonic_between(sender->waiting_since,
+                                                sender->looked) > NS_PER_SECOND)
+        queue_sender_on_refused(sender, VERDICT_DELIVERED);
     if (sender->state == SENDER_IDLE)
         return SENDER_UNDECIDED; /* halved: its records wait for a new batch */
     if (count_undecided(sender) > 0) {

@@ -13,6 +13,7 @@
 #include "ingest/ingest_lookups.h"
 
 #include "common/lifeline.h"
+#include "common/seeded_bug.h"
 
 static void note_message(struct ingest *ingest, size_t length)
 {
@@ -34,6 +35,8 @@ int ingest_write_message(struct ingest *ingest, struct nsqd *nsqd,
         ingest_refuse(ingest, nsqd, &message->id, "too large for the stream");
     if (result)
         return result == ROUTER_FULL ? ROUTER_FULL : 0;
+    if (SEEDED_BUG(early_fin))
+        (void)nsq_connection_finish(&nsqd->connection, &message->id);
     redelivery_on_written(&ingest->redelivery, nsqd->source, id);
     note_message(ingest, message->body.length);
     return 0;

@@ -19,6 +19,7 @@
 
 #include "ingest/ingest.h"
 
+#include "common/seeded_bug.h"
 #include "shard/segment_name.h"
 
 static void take_queued(struct ingest *ingest, struct nsqd *nsqd,
@@ -61,6 +62,8 @@ int ingest_take_candidate(struct ingest *ingest, struct nsqd *nsqd,
         return 0;
     case REDELIVERY_FINISHED:
         counter_add(&ingest->counters->redeliveries_finished, 1);
+        if (SEEDED_BUG(lost_fin))
+            return 0;
         (void)nsq_connection_finish(&nsqd->connection, &message->id);
         return 0;
     }

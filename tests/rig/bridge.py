@@ -21,14 +21,15 @@ class Bridge:
 
     wrapper: words in front of the command, for a program that ends in exec.
     name: of a bridge that was, whose segments shall be found again.
+    build: folder of the programs, if not that of all tests.
     """
 
     def __init__(self, folder, options, environment=None, wrapper=(),
-                 kind='test', name=None):
+                 kind='test', name=None, build=None):
         self.name = name or f'{kind}-{os.urandom(4).hex()}'
         self.program = Program(
             'nsq_to_kinesis',
-            [*wrapper, programs.of_the_bridge('nsq_to_kinesis'),
+            [*wrapper, programs.of_the_bridge('nsq_to_kinesis', build),
              f'--name={self.name}', *options],
             pathlib.Path(folder) / f'bridge-{self.name}-{id(self)}.log',
             {**ENVIRONMENT, **(environment or {})})

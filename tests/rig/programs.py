@@ -46,13 +46,20 @@ def sheltered_server():
     return TOP / 'tests' / 'rig' / 'sheltered_server.js'
 
 
-def of_the_bridge(name):
+def hooks_folder():
+    """A build with the option test_hooks, or None if there is none."""
+    folder = pathlib.Path(os.environ.get('N2K_BUILD_HOOKS',
+                                         TOP / 'build-test-hooks'))
+    return folder if folder.exists() else None
+
+
+def of_the_bridge(name, folder=None):
     """Path of one of our own programs, such as nsq_to_kinesis.
 
     The installed one first, because its children lie beside it there; the
     simulators are not installed.
     """
-    folder = build_folder()
+    folder = folder or build_folder()
     for path in (*sorted(folder.glob(f'installed/**/{name}')),
                  *sorted(folder.rglob(name))):
         if path.is_file() and os.access(path, os.X_OK):

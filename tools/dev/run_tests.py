@@ -32,6 +32,8 @@ BUILDS = {
     'build-test': ['-Dwerror=true'],
     'build-test-address': ['-Db_sanitize=address,undefined',
                            '-Db_lundef=false'],
+    'build-test-hooks': ['-Dwerror=true', '-Dtest_hooks=true',
+                         '-Dtests=false'],
     'build-test-thread': ['-Db_sanitize=thread', '-Db_lundef=false'],
 }
 
@@ -161,7 +163,9 @@ def run_integration(arguments):
     with tempfile.NamedTemporaryFile(suffix='.json') as report:
         command = [sys.executable, '-m', 'integration', '--report',
                    report.name, '--only', arguments.only]
-        environment = {**os.environ, 'N2K_BUILD': os.path.abspath('build-test')}
+        environment = {**os.environ,
+                       'N2K_BUILD': os.path.abspath('build-test'),
+                       'N2K_BUILD_HOOKS': os.path.abspath('build-test-hooks')}
         if arguments.long:
             command.append('--long')
             environment['N2K_LONG'] = '1'
