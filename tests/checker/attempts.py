@@ -48,7 +48,6 @@ class Commit:
     time: int
     request: Request
     index: int
-    stream: str
     shard: str
     fits: bool  # the KCL delivers it
     messages: list  # identities, in their order
@@ -86,34 +85,19 @@ class Requests:
 
 
 class Reshards:
-    """When shards began to exist: at first nobody's list has them.
-
-    A record that a shard takes before its worker could list it is sent again,
-    once, although the shard covers it; a list is a second old at most.
-    """
-    UNKNOWN_NS = 1000000000
+    """When shards were split and merged; a worker learns of it a little later."""
+    LEARNT_NS = 1500000000
 
     def __init__(self):
-        self._made = {}  # stream: times, by the number of the shard
+        self._times = []
 
-    def on_stream(self, event):
-        """Made, or made again: its first shards are known."""
-        self._made[event['stream']] = [None] * event['shards']
+    def on_event(self, event):
+        self._times.append(event['t'])
 
-    def on_reshard(self, event):
-        made = self._made[event['stream']]
-        made += [event['t']] * (event['shards'] - len(made))
-
-    def were_between(self, begin, end):
-        return any(time is not None and begin <= time <= end
-                   for made in self._made.values() for time in made)
-
-    def are_unknown(self, commit):
-        """True if a worker may not yet know the shard of a commit."""
-        made = self._made.get(commit.stream, ())
-        number = int(commit.shard.rpartition('-')[2])
-        return (number < len(made) and made[number] is not None and
-                0 <= commit.time - made[number] <= self.UNKNOWN_NS)
+    def were_known_between(self, begin, end):
+        """True if a worker may have learnt of new shards between two times."""
+        place = bisect.bisect_left(self._times, begin - self.LEARNT_NS)
+        return place < len(self._times) and self._times[place] <= end
 
 
 class Interruptions:

@@ -167,13 +167,6 @@ def good():
     history.put(high, shard='shardId-000000000002', first=MIDDLE, last=MOST)
     history.finish(*misplaced)
 
-    unknown = [(3, 8)]
-    history.deliver(*unknown)
-    history.add('kinesis', 'reshard', stream='s', shards=4, open=1)
-    history.put(unknown, shard='shardId-000000000003')
-    history.put(unknown, shard='shardId-000000000003')
-    history.finish(*unknown)
-
     again, after = (1, 8), (1, 9)
     history.deliver(again, after)
     history.add('fault', 'kill', who='ingest')
@@ -307,10 +300,6 @@ def hide_the_kill(events):
     events.remove(_find(events, 'kill', who='egress[0]'))
 
 
-def forget_that_the_shard_was_new(events):
-    _find(events, 'stream')['shards'] = 4
-
-
 def kill_another(events):
     _find(events, 'kill', who='egress[0]')['who'] = 'ingest'
 
@@ -382,7 +371,6 @@ BAD = (
     (take_a_refusal_for_success, {'unrepeated'} | FORMULA),
     (batch_anew, {'rebatched'}),
     (hide_the_kill, {'duplicated'} | FORMULA),
-    (forget_that_the_shard_was_new, {'duplicated'} | FORMULA),
     (kill_another, {'duplicated'} | FORMULA),
     (send_later_messages_before_the_kill, {'duplicated'} | FORMULA),
     (forget_to_finish, {'unfinished', 'conservation'}),

@@ -98,12 +98,11 @@ class Judge:
             'fault': self._requests.on_fault,
             'kill': self._interruptions.on_event,
             'stop': self._interruptions.on_event,
-            'stream': self._reshards.on_stream,
-            'reshard': self._reshards.on_reshard,
+            'reshard': self._reshards.on_event,
             'end': self._ends.append,
             **dict.fromkeys(('req', 'touch', 'time_out', 'fin_failed',
                              'req_failed', 'touch_failed', 'sub', 'close',
-                             'note'),
+                             'stream', 'note'),
                             self._on_nothing)}
 
     def _accuse(self, kind, what):
@@ -206,8 +205,7 @@ class Judge:
             self._hashes)
         messages = self._read_messages(records)
         commit = Commit(event['t'], self._requests[event['request']],
-                        event['index'], event['stream'], event['shard'],
-                        is_inside, messages,
+                        event['index'], event['shard'], is_inside, messages,
                         hash((event['tag'], event['data'])))
         self._commits.append(commit)
         for view in self._views if is_inside else self._views[:1]:
@@ -252,8 +250,7 @@ class Judge:
         found = self._interruptions.last_between(earlier.time,
                                                  later.request.received)
         if not found:
-            return ('unknown shard' if self._reshards.are_unknown(earlier) else
-                    None)
+            return None
         # One batch of a queue is on its way at a time: had a later message of
         # the key been sent, the earlier batch would have been released.
         sent = self._sent[message >> 44]
@@ -269,9 +266,8 @@ class Judge:
         """A batch that may be in the stream is sent again byte for byte."""
         for earlier, later in zip(commits, commits[1:]):
             if (earlier.bytes_hash != later.bytes_hash and earlier.fits and
-                    not self._reshards.were_between(
-                        earlier.request.received - Reshards.UNKNOWN_NS,
-                        later.time)):
+                    not self._reshards.were_known_between(
+                        earlier.request.received, later.time)):
                 self._accuse('rebatched', f'{name_of(earlier.messages[0])} and '
                              f'{len(earlier.messages) - 1} more')
 

@@ -39,15 +39,14 @@ class Histories(unittest.TestCase):
 
         self.assertTrue(verdict.is_good, told(verdict))
         # Ambiguous: 500, a refusal that is none, a late landing (9 messages);
-        # an unread reply and a split (8), the latter in the raw view only; a
-        # shard that was not known yet (1).
-        self.assertEqual(verdict.figures['duplicates'], (18, 14))
-        self.assertEqual(verdict.figures['duplicates by the formula'], (18, 14))
+        # an unread reply and a split (8), the latter in the raw view only.
+        self.assertEqual(verdict.figures['duplicates'], (17, 13))
+        self.assertEqual(verdict.figures['duplicates by the formula'], (17, 13))
         self.assertEqual(verdict.figures['ambiguous attempts that did commit'],
                          3)
         self.assertEqual(dict(verdict.causes), {
             'http_500_after': 4, 'internal_failure_after': 4, 'late_close': 1,
-            'kill egress': 4, 'reshard': 4, 'unknown shard': 1})
+            'kill egress': 4, 'reshard': 4})
 
     def test_each_bad_history_is_refused_for_its_reason(self):
         for spoil, kinds in corpus.BAD:
