@@ -46,6 +46,11 @@ def requests_refused_with_500_are_sent_again_in_order(scene):
     _deliver_through(scene, 'http_500_before', duplicates_allowed=True)
 
 
+def requests_that_fail_after_the_put_may_repeat_and_never_lose(scene):
+    """(K3)"""
+    _deliver_through(scene, 'http_500_after', duplicates_allowed=True)
+
+
 def requests_answered_503_are_sent_again_in_order(scene):
     _deliver_through(scene, 'http_503', duplicates_allowed=True)
 
@@ -68,6 +73,63 @@ def garbage_for_a_reply_is_not_taken_for_success(scene):
 
 def reply_with_a_wrong_number_of_results_is_not_taken_for_success(scene):
     _deliver_through(scene, 'wrong_count', duplicates_allowed=True)
+
+
+def _deliver_through_each(scene, *actions):
+    """One request after the other suffers one of the actions."""
+    simulator = scene.start_simulator()
+    stream = scene.make_stream(simulator)
+    for action in actions:
+        simulator.misbehave(on='PutRecords', action=action, count=1)
+    nsqd = scene.start_nsqd()
+    scene.start_bridge([nsqd], stream, KEY, '--request-timeout=2s')
+
+    published = scene.publish(nsqd, COUNT)
+    scene.wait_until_finished(nsqd)
+
+    assert simulator.statistics()['faults'] >= len(actions)
+    scene.expect_all(stream, published, duplicates_allowed=True)
+
+
+def replies_that_are_not_whole_are_never_taken_for_success(scene):
+    """(K4)"""
+    _deliver_through_each(scene, 'cut_head', 'cut_reply', 'longer_length',
+                          'shorter_length')
+
+
+def replies_that_are_no_json_are_never_taken_for_success(scene):
+    """(K5)"""
+    _deliver_through_each(scene, 'garbage', 'empty_reply', 'web_page',
+                          'deep_reply', 'huge_reply')
+
+
+def replies_with_wrong_counts_are_never_taken_for_success(scene):
+    """(K2) (K6)"""
+    _deliver_through_each(scene, 'empty_map', 'wrong_count', 'extra_result',
+                          'wrong_failed_count')
+
+
+def replies_without_sound_results_are_never_taken_for_success(scene):
+    """(K6)"""
+    _deliver_through_each(scene, 'no_shard', 'no_sequence',
+                          'garbage_sequence', 'long_sequence')
+
+
+def replies_that_name_another_shard_are_never_taken_for_success(scene):
+    """(K6) one that is in no list, and one that cannot hold the record."""
+    _deliver_through_each(scene, 'wrong_shard', 'unknown_shard')
+
+
+def request_that_lands_after_its_retry_repeats_and_keeps_the_order(scene):
+    """(K7) the copy comes late, under the tag of the first."""
+    _deliver_through(scene, 'late_reset', duplicates_allowed=True, times=2,
+                     time_ms=500)
+
+
+def reply_that_drips_for_longer_than_the_timeout_is_not_waited_for(scene):
+    """(K4)"""
+    _deliver_through(scene, 'drip', duplicates_allowed=True, times=2,
+                     time_ms=100)
 
 
 def shard_that_is_split_on_the_way_loses_nothing(scene):
