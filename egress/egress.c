@@ -173,7 +173,7 @@ static int egress_send_requests(struct egress *egress)
 
         if (!request)
             break;
-        request_open(request, PUT_RECORDS_JSON, &egress->surroundings);
+        request_open(request, egress->format, &egress->surroundings);
         result = fill_request(egress, request);
         if (result)
             return result;

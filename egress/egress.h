@@ -56,6 +56,7 @@ struct egress {
 
     struct kinesis_session *session;
     struct request requests[EGRESS_REQUESTS];
+    enum put_records_format format; /* of the next request */
     size_t in_flight;
     struct request_surroundings surroundings;
     struct aggregator aggregator;

@@ -127,6 +127,9 @@ static int open_encoder(struct egress *egress)
 
 static int open_requests(struct egress *egress)
 {
+    egress->format = strcmp(egress->options->protocol, "json") == 0
+                         ? PUT_RECORDS_JSON
+                         : PUT_RECORDS_CBOR;
     for (unsigned i = 0; i < EGRESS_REQUESTS; i++) {
         int result =
             request_init(&egress->requests[i], i, request_size(egress));

@@ -199,6 +199,22 @@ static void pause_all(struct egress *egress, const struct outcome *outcome)
     egress->paused_until = retrier_due(&egress->pause);
 }
 
+/*
+ * The endpoint does not read CBOR. Requests that were on their way together
+ * are refused together; the first one switches. A new worker tries CBOR again,
+ * which costs one refused request.
+ */
+static void switch_protocol(struct egress *egress)
+{
+    if (strcmp(egress->options->protocol, "auto") != 0 ||
+        egress->format == PUT_RECORDS_JSON)
+        return;
+    egress->format = PUT_RECORDS_JSON;
+    counter_add(&egress->counters->protocol_switches, 1);
+    log_notice("protocol_switched", "from=cbor to=json stream=%s",
+               egress->options->stream);
+}
+
 /* The whole request failed. Returns 0 or a negative errno. */
 static int refuse_request(struct egress *egress, const struct request *request,
                           const struct put_records_answer *answer)
@@ -220,6 +236,8 @@ static int refuse_request(struct egress *egress, const struct request *request,
     }
     if (outcome->action == OUTCOME_REFRESH_CREDENTIALS)
         (void)kinesis_session_reload(egress->session);
+    if (outcome->action == OUTCOME_SWITCH_PROTOCOL)
+        switch_protocol(egress);
     if (outcome->action == OUTCOME_AWAIT_STREAM)
         egress_lose_stream(egress);
     else if (is_for_all(outcome->action))

@@ -9,6 +9,7 @@
 
 static const struct put_records_encoding *const encodings[] = {
     [PUT_RECORDS_JSON] = &put_records_json,
+    [PUT_RECORDS_CBOR] = &put_records_cbor,
 };
 
 static const struct put_records_encoding *
@@ -28,6 +29,19 @@ static size_t bound_counted(size_t counted_most)
     size_t bound = KINESIS_REQUEST_BYTES_MOST - KINESIS_REQUEST_BYTES_HEADROOM;
 
     return counted_most < bound ? counted_most : bound;
+}
+
+enum put_records_format put_records_format_of(const char *content_type,
+                                              enum put_records_format otherwise)
+{
+    struct bytes found = bytes_of_text(content_type ? content_type : "");
+
+    /* Parameters such as "; charset=utf-8" may follow. */
+    for (size_t i = 0; i < ARRAY_LENGTH(encodings); i++)
+        if (bytes_start_with(found, encodings[i]->content_type))
+            return (enum put_records_format)i;
+    return bytes_start_with(found, "application/json") ? PUT_RECORDS_JSON
+                                                       : otherwise;
 }
 
 size_t put_records_capacity(enum put_records_format format, size_t counted_most)

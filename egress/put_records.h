@@ -28,6 +28,7 @@
 
 enum put_records_format {
     PUT_RECORDS_JSON, /* application/x-amz-json-1.1, base64 */
+    PUT_RECORDS_CBOR, /* application/x-amz-cbor-1.1, bytes as they are */
 };
 
 enum put_records_condition {
@@ -40,6 +41,14 @@ enum put_records_condition {
 
 /* The Content-Type of requests and replies. */
 const char *put_records_content_type(enum put_records_format format);
+
+/*
+ * What a reply's Content-Type says its body is; `otherwise` if it is no help
+ * (NULL is none).
+ */
+enum put_records_format
+put_records_format_of(const char *content_type,
+                      enum put_records_format otherwise);
 
 struct put_records_encoding; /* egress/put_records_encoding.h */
 

@@ -8,12 +8,15 @@ static enum outcome_reply doubt_of(int condition)
                                                 : OUTCOME_REPLY_GARBAGE;
 }
 
-bool put_records_answer_read(enum put_records_format format,
+bool put_records_answer_read(enum put_records_format asked,
                              const struct http_reply *reply,
                              struct bytes_writer *texts,
                              struct put_records_result *results, size_t count,
                              struct put_records_answer *answer)
 {
+    /* A proxy, or a server that knows no CBOR, answers in its own form. */
+    enum put_records_format format =
+        put_records_format_of(reply->content_type, asked);
     struct put_records_error error = { 0 };
     int result;
 

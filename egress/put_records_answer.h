@@ -23,13 +23,14 @@ struct put_records_answer {
 };
 
 /*
- * Read the reply to a request of `count` records. Texts with escapes are kept
+ * Read the reply, in the form that its Content-Type says, else in the one that
+ * was `asked`, to a request of `count` records. Texts with escapes are kept
  * in `texts`; views end with them and with the reply.
  *
  * Returns true if each record has its result in `results`, and false if
  * *answer is about all of them.
  */
-bool put_records_answer_read(enum put_records_format format,
+bool put_records_answer_read(enum put_records_format asked,
                              const struct http_reply *reply,
                              struct bytes_writer *texts,
                              struct put_records_result *results, size_t count,

@@ -50,3 +50,52 @@ struct put_records_encoding {
 };
 
 extern const struct put_records_encoding put_records_json;
+extern const struct put_records_encoding put_records_cbor;
+
+/* The member that names the stream; a stream's name has no colon. */
+static inline const char *put_records_stream_member(struct bytes stream)
+{
+    return bytes_start_with(stream, "arn:") ? "StreamARN" : "StreamName";
+}
+
+/* A member with a text that a reader wants, and where the text goes. */
+struct put_records_wanted {
+    const char *name;
+    struct bytes *text;
+};
+
+#define PUT_RECORDS_RESULT_MEMBERS(result)                                     \
+    {                                                                          \
+        { "ShardId", &(result)->shard_id },                                    \
+            { "SequenceNumber", &(result)->sequence_number },                  \
+            { "ErrorCode", &(result)->error_code },                            \
+            { "ErrorMessage", &(result)->error_message },                      \
+    }
+
+/* Some services write the message's name with a capital. */
+#define PUT_RECORDS_ERROR_MEMBERS(error, capitalised)                          \
+    {                                                                          \
+        { "__type", &(error)->code }, { "message", &(error)->message },        \
+            { "Message", (capitalised) },                                      \
+    }
+
+/*
+ * Where the member `name` goes: *text, NULL if nobody wants it. False if it
+ * stands there a second time, because it could mean two things to two readers.
+ * `seen` begins as 0.
+ */
+static inline bool put_records_want(const struct put_records_wanted *wanted,
+                                    size_t count, struct bytes name,
+                                    unsigned *seen, struct bytes **text)
+{
+    *text = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!bytes_equal_text(name, wanted[i].name))
+            continue;
+        *text = wanted[i].text;
+        if (*seen & 1U << i)
+            return false;
+        *seen |= 1U << i;
+    }
+    return true;
+}

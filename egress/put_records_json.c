@@ -21,9 +21,9 @@
 
 static void put_start(struct bytes_writer *body, struct bytes stream)
 {
-    /* A stream's name has no colon. */
-    bytes_put_text(body, bytes_start_with(stream, "arn:") ? "{\"StreamARN\":"
-                                                          : "{\"StreamName\":");
+    bytes_put_text(body, "{\"");
+    bytes_put_text(body, put_records_stream_member(stream));
+    bytes_put_text(body, "\":");
     json_put_text(body, stream);
     bytes_put_text(body, ",\"Records\":[");
 }
@@ -68,53 +68,28 @@ static void put_end(struct bytes_writer *body)
     bytes_put_text(body, END);
 }
 
-/* Members that a container may have only once. */
-struct wanted {
-    const char *name;
-    struct bytes *text;
-};
-
-/*
- * Take the value if its name is wanted, else skip it. A name that stands twice
- * could mean two things to two readers, so it is refused.
- */
-static bool take_wanted(struct json_reader *reader, struct bytes name,
-                        const struct wanted *wanted, size_t count,
-                        unsigned *seen)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!bytes_equal_text(name, wanted[i].name))
-            continue;
-        if (*seen & 1U << i) {
-            reader->is_wrong = true;
-            return false;
-        }
-        *seen |= 1U << i;
-        return json_take_text_or_null(reader, wanted[i].text);
-    }
-    return json_skip(reader);
-}
-
-static void read_object(struct json_reader *reader, const struct wanted *wanted,
-                        size_t count)
+static void read_object(struct json_reader *reader,
+                        const struct put_records_wanted *wanted, size_t count)
 {
     unsigned seen = 0;
-    struct bytes name;
+    struct bytes name, *text;
 
     (void)json_enter_object(reader);
-    while (json_next_member(reader, &name))
-        (void)take_wanted(reader, name, wanted, count, &seen);
+    while (json_next_member(reader, &name)) {
+        if (!put_records_want(wanted, count, name, &seen, &text))
+            reader->is_wrong = true;
+        else if (text)
+            (void)json_take_text_or_null(reader, text);
+        else
+            (void)json_skip(reader);
+    }
 }
 
 static void read_result(struct json_reader *reader,
                         struct put_records_result *result)
 {
-    const struct wanted wanted[] = {
-        { "ShardId", &result->shard_id },
-        { "SequenceNumber", &result->sequence_number },
-        { "ErrorCode", &result->error_code },
-        { "ErrorMessage", &result->error_message },
-    };
+    const struct put_records_wanted wanted[] =
+        PUT_RECORDS_RESULT_MEMBERS(result);
 
     *result = (struct put_records_result){ 0 };
     read_object(reader, wanted, ARRAY_LENGTH(wanted));
@@ -167,11 +142,8 @@ static bool read_error(struct bytes body, struct bytes_writer *texts,
 {
     struct json_reader reader = json_reader_on(body, texts);
     struct bytes capitalised = { 0 };
-    const struct wanted wanted[] = {
-        { "__type", &error->code },
-        { "message", &error->message },
-        { "Message", &capitalised },
-    };
+    const struct put_records_wanted wanted[] =
+        PUT_RECORDS_ERROR_MEMBERS(error, &capitalised);
 
     read_object(&reader, wanted, ARRAY_LENGTH(wanted));
     if (error->message.length == 0)

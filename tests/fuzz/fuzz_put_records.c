@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The first byte says of how many records the request was; the rest is what
- * came back with status 200. It decides what is FINed: whatever it is, a reply
+ * The first byte says in its lowest bit whether JSON or CBOR came back, and
+ * above of how many records the request was; the rest is what came back with
+ * status 200. It decides what is FINed: whatever it is, a reply
  * that is believed has one whole result for each record, and no other count of
  * records believes it.
  */
 
 #include <stdlib.h>
 
+#include "egress/cbor_writer.h"
 #include "egress/put_records.h"
 #include "tests/fuzz/target.h"
 
@@ -16,6 +18,7 @@
 #define TEXTS_MOST   256
 
 struct reply {
+    enum put_records_format format;
     struct bytes body;
     uint8_t text_memory[TEXTS_MOST];
     struct put_records_result results[RECORDS_MOST + 1];
@@ -26,7 +29,7 @@ static int read_reply(struct reply *reply, size_t count)
     struct bytes_writer texts =
         bytes_writer_on(reply->text_memory, sizeof(reply->text_memory));
 
-    return put_records_reply_read(PUT_RECORDS_JSON, reply->body, &texts,
+    return put_records_reply_read(reply->format, reply->body, &texts,
                                   reply->results, count);
 }
 
@@ -64,7 +67,7 @@ static void check_error(struct reply *reply)
         bytes_writer_on(reply->text_memory, sizeof(reply->text_memory));
     struct put_records_error error;
 
-    if (put_records_error_read(PUT_RECORDS_JSON, reply->body, &texts, &error))
+    if (put_records_error_read(reply->format, reply->body, &texts, &error))
         return;
     if (error.code.length == 0)
         abort();
@@ -79,7 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
 
     if (length == 0)
         return 0;
-    count = input[0] % (RECORDS_MOST + 1);
+    count = (input[0] >> 1) % (RECORDS_MOST + 1);
+    reply.format = input[0] & 1 ? PUT_RECORDS_CBOR : PUT_RECORDS_JSON;
     reply.body = bytes_of(input + 1, length - 1);
     check_error(&reply);
     if (read_reply(&reply, count))
@@ -91,12 +95,48 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
         abort();
     /* Cut by one byte it is no reply any more. */
     reply.body.length--;
-    if (input[length - 1] == '}' && read_reply(&reply, count) == 0)
+    if ((reply.format == PUT_RECORDS_CBOR || input[length - 1] == '}') &&
+        read_reply(&reply, count) == 0)
         abort();
     return 0;
 }
 
-size_t fuzz_make_input(struct random *random, uint8_t *input, size_t most)
+static void put_texts(struct bytes_writer *writer, const char *const *texts,
+                      size_t count)
+{
+    cbor_put_map(writer);
+    for (size_t i = 0; i < count; i++)
+        cbor_put_text(writer, bytes_of_text(texts[i]));
+    cbor_put_break(writer);
+}
+
+static void make_cbor(struct random *random, struct bytes_writer *writer,
+                      uint64_t count)
+{
+    static const char *const error[] = { "__type", "x#LimitExceeded", "message",
+                                         "Rate exceeded" };
+    static const char *const stored[] = { "SequenceNumber", "495", "ShardId",
+                                          "shardId-0" };
+    static const char *const refused[] = { "ErrorCode", "InternalFailure",
+                                           "ErrorMessage", "" };
+
+    if (random_below(random, 8) == 0) {
+        put_texts(writer, error, ARRAY_LENGTH(error));
+        return;
+    }
+    cbor_put_map(writer);
+    cbor_put_text(writer, bytes_of_text("FailedRecordCount"));
+    bytes_put_byte(writer, 0xf6); /* null: not said */
+    cbor_put_text(writer, bytes_of_text("Records"));
+    cbor_put_array(writer);
+    for (uint64_t i = 0; i < count; i++)
+        put_texts(writer, random_below(random, 2) ? stored : refused, 4);
+    cbor_put_break(writer);
+    cbor_put_break(writer);
+}
+
+static void make_json(struct random *random, struct bytes_writer *writer,
+                      uint64_t count)
 {
     static const char *const results[] = {
         "{\"SequenceNumber\":\"495\",\"ShardId\":\"shardId-0\"}",
@@ -105,21 +145,31 @@ size_t fuzz_make_input(struct random *random, uint8_t *input, size_t most)
         "{\"ErrorCode\":\"InternalFailure\",\"ErrorMessage\":\"a \\\"b\\\"\"}",
         "{\"ErrorCode\":\"X\",\"More\":[1,{\"a\":[]},null,-1.5e3]}",
     };
-    struct bytes_writer writer = bytes_writer_on(input, most);
-    uint64_t count = random_below(random, 4);
 
-    bytes_put_byte(&writer, (uint8_t)count);
     if (random_below(random, 8) == 0) {
-        bytes_put_text(&writer, "{\"__type\":\"com.x#LimitExceededException:\","
-                                "\"message\":\"Rate\\u0020exceeded\"}");
-        return writer.length;
+        bytes_put_text(writer, "{\"__type\":\"com.x#LimitExceededException:\","
+                               "\"message\":\"Rate\\u0020exceeded\"}");
+        return;
     }
-    bytes_put_text(&writer, "{\"FailedRecordCount\":0,\"Records\":[");
+    bytes_put_text(writer, "{\"FailedRecordCount\":0,\"Records\":[");
     for (uint64_t i = 0; i < count; i++) {
-        bytes_put_text(&writer, i > 0 ? "," : "");
-        bytes_put_text(&writer,
+        bytes_put_text(writer, i > 0 ? "," : "");
+        bytes_put_text(writer,
                        results[random_below(random, ARRAY_LENGTH(results))]);
     }
-    bytes_put_text(&writer, "]}");
+    bytes_put_text(writer, "]}");
+}
+
+size_t fuzz_make_input(struct random *random, uint8_t *input, size_t most)
+{
+    struct bytes_writer writer = bytes_writer_on(input, most);
+    uint64_t count = random_below(random, 4);
+    bool is_cbor = random_below(random, 2);
+
+    bytes_put_byte(&writer, (uint8_t)(count << 1 | is_cbor));
+    if (is_cbor)
+        make_cbor(random, &writer, count);
+    else
+        make_json(random, &writer, count);
     return writer.length;
 }

@@ -31,6 +31,13 @@ class Stream:
     dropped_count: int  # user records of aggregates that reach out of a shard
 
 
+def _payload(data):
+    """Kinesalite keeps what came in CBOR as a Node.js Buffer and says so."""
+    if isinstance(data, dict):
+        return bytes(data['data'])
+    return base64.b64decode(data)
+
+
 def read_stream(kinesis, name):
     stream, hashes = Stream([], 0, 0), {}
     for shard_id, (first, last) in sorted(kinesis.shards(name).items()):
@@ -38,7 +45,7 @@ def read_stream(kinesis, name):
             stream.kinesis_record_count += 1
             found, is_aggregate = take_apart(
                 record['PartitionKey'].encode(),
-                base64.b64decode(record['Data']))
+                _payload(record['Data']))
             if is_aggregate and not fits(found, first, last, hashes):
                 stream.dropped_count += len(found)
                 continue
