@@ -120,19 +120,25 @@ static enum step visit(struct walk *walk, const struct record_header *record)
 
 /* The newest record first: what SEEDED_BUG(overtaking) does. */
 static int walk_backwards(struct walk *walk, struct queue_consumer *consumer,
-                          uint64_t position, uint64_t end)
+                          uint64_t end)
 {
-    struct record_header *record;
-    int result;
+    uint64_t limit = end;
 
-    if (position >= end)
-        return 0;
-    if (queue_peek(consumer, &position, &record))
-        return BATCH_BROKEN;
-    result = walk_backwards(walk, consumer, position, end);
-    (void)visit(walk, record);
+    while (limit > consumer->released) {
+        uint64_t position = consumer->released;
+        uint64_t before = position;
+        struct record_header *record = NULL;
+
+        while (position < limit) {
+            before = position;
+            if (queue_peek(consumer, &position, &record))
+                return BATCH_BROKEN;
+        }
+        (void)visit(walk, record);
+        limit = before;
+    }
     walk->encoding->end = end;
-    return result;
+    return 0;
 }
 
 static int walk_range(struct walk *walk, struct queue_consumer *consumer,
@@ -141,7 +147,7 @@ static int walk_range(struct walk *walk, struct queue_consumer *consumer,
     uint64_t position = consumer->released;
 
     if (SEEDED_BUG(overtaking) && end != 0)
-        return walk_backwards(walk, consumer, position, end);
+        return walk_backwards(walk, consumer, end);
     walk->encoding->end = position;
     while (end == 0 || position < end) {
         struct record_header *record;
