@@ -14,7 +14,7 @@ import bisect
 import dataclasses
 
 # Faults of a request that leave the reply true, or only its time or its end.
-HARMLESS = {'delay', 'drip', 'close_after_reply', 'wrong_failed_count', 'split',
+HARMLESS = {'delay', 'drip', 'close_after_reply', 'split',
             'merge', 'stale_shards'}
 
 # What may be killed or stopped without a copy: only these workers send.

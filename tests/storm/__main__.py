@@ -56,6 +56,9 @@ def run_part(arguments, seed, seconds):
             folder = f'{arguments.keep}/{seed}'
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            print(f'{folder} is not empty: histories must not mix')
+            return False
         try:
             result = run_storm(folder, seed, seconds, arguments.rate)
         except Exception:  # not finished in time, a program that is missing
