@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -63,6 +64,57 @@ int lifeline_receive(int descriptor, struct lifeline_message *message)
     }
     *message = received;
     return 0;
+}
+
+/* The words, and the wake-ups beside them. */
+static int introduce(int connection, const char *role)
+{
+    char words[64];
+    int wakeups[WAKEUP_DESCRIPTOR_COUNT];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(wakeups))] = { 0 };
+    struct iovec text = { .iov_base = words };
+    struct msghdr message = { .msg_iov = &text,
+                              .msg_iovlen = 1,
+                              .msg_control = control,
+                              .msg_controllen = sizeof(control) };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    text.iov_len = (size_t)snprintf(words, sizeof(words), "adopt %s", role);
+    for (int i = 0; i < WAKEUP_DESCRIPTOR_COUNT; i++)
+        wakeups[i] = WAKEUP_DESCRIPTOR_INGEST + i;
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(wakeups));
+    memcpy(CMSG_DATA(header), wakeups, sizeof(wakeups));
+    return sendmsg(connection, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0
+               ? LIFELINE_CLOSED
+               : 0;
+}
+
+int lifeline_rejoin(const char *control_socket, const char *role)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int connection;
+    int result = 0;
+
+    if (snprintf(address.sun_path, sizeof(address.sun_path), "/dev/shm%s",
+                 control_socket) >= (int)sizeof(address.sun_path))
+        return error_origin(-ENAMETOOLONG, "cannot reach /dev/shm%s",
+                            control_socket);
+    connection =
+        socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (connection < 0)
+        return error_origin(-errno, "cannot look for a new supervisor");
+    /* Refused, absent or busy: there is another try soon. */
+    if (connect(connection, (const struct sockaddr *)&address,
+                sizeof(address)) < 0)
+        result = LIFELINE_CLOSED;
+    if (result == 0)
+        result = introduce(connection, role);
+    if (result == 0 && dup3(connection, LIFELINE_DESCRIPTOR, O_CLOEXEC) < 0)
+        result = error_origin(-errno, "cannot take the new lifeline");
+    (void)close(connection);
+    return result;
 }
 
 static bool is_lifeline(int descriptor)

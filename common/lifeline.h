@@ -13,8 +13,10 @@
  *     4  wake-up of ingest
  *     5  wake-up of egress worker 0, 6 of worker 1, ...
  *
- * A closed lifeline means that the supervisor is gone. A child goes on until
- * --orphan-timeout, then drains and stops.
+ * A closed lifeline means that the supervisor is gone. A child goes on, looks
+ * for a new one at the bridge's control socket, and gives it the lifeline
+ * anew, together with its copies of the wake-ups, so that children that are
+ * started later share them. After --orphan-timeout it drains and stops.
  *
  * Messages are fixed-size, so one read is one message. Every message of the
  * other side is checked: an unknown kind is ignored (another version).
@@ -22,15 +24,22 @@
 
 #include <stdint.h>
 
+#include "common/clock.h"
+
 #define LIFELINE_DESCRIPTOR      3
 #define WAKEUP_DESCRIPTOR_INGEST 4
-#define WAKEUP_DESCRIPTOR_EGRESS 5 /* + worker index */
+#define WAKEUP_DESCRIPTOR_EGRESS 5  /* + worker index */
+#define WAKEUP_DESCRIPTOR_COUNT  65 /* for as many workers as there can be */
+
+/* An orphan looks for a new supervisor this often. */
+#define LIFELINE_REJOIN_PAUSE_NS (100 * NS_PER_MS)
 
 enum lifeline_kind {
     /* child -> supervisor */
     LIFELINE_READY = 1, /* attached and working */
     LIFELINE_ALIVE,     /* once a second; without it the child is hung */
     LIFELINE_SURVEYED,  /* survey only: value = number of queues made */
+    LIFELINE_ENDING,    /* last words: value = exit status */
 
     /* supervisor -> child */
     LIFELINE_DRAIN = 32, /* take nothing new, finish what there is, end */
@@ -51,6 +60,15 @@ int lifeline_send(int descriptor, enum lifeline_kind kind, uint32_t value);
 
 /* Never blocks. Returns 0, LIFELINE_EMPTY, LIFELINE_CLOSED, negative errno. */
 int lifeline_receive(int descriptor, struct lifeline_message *message);
+
+/*
+ * Without a supervisor: give the lifeline to the one that listens at
+ * `control_socket` (the name of a file in /dev/shm, '/' in front), if there is
+ * one. `role` says who we are: "ingest", "egress 0". Never blocks.
+ *
+ * Returns 0, LIFELINE_CLOSED if nobody listens, or a negative errno.
+ */
+int lifeline_rejoin(const char *control_socket, const char *role);
 
 /*
  * A child's first step: check that descriptors 3 to 3 + `count` are there and

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -236,8 +237,28 @@ static void listen_to_supervisor(struct egress *egress)
     egress->is_orphan = true;
     egress->orphan_due =
         monotonic_after(egress->now, egress->options->orphan_timeout);
+    egress->rejoin_due = monotonic_after(egress->now, LIFELINE_REJOIN_PAUSE_NS);
     log_warning("supervisor_gone", "orphan_timeout_ms=%lld",
                 (long long)(egress->options->orphan_timeout / NS_PER_MS));
+}
+
+/* Until there is a new supervisor; after a time, until all is delivered. */
+static void go_on_alone(struct egress *egress)
+{
+    struct segment_name control =
+        segment_name_of(egress->options->name, "control");
+    char role[32];
+
+    if (monotonic_reached(egress->orphan_due, egress->now))
+        start_draining(egress);
+    if (!monotonic_reached(egress->rejoin_due, egress->now))
+        return;
+    egress->rejoin_due = monotonic_after(egress->now, LIFELINE_REJOIN_PAUSE_NS);
+    (void)snprintf(role, sizeof(role), "egress %u", egress->worker);
+    if (lifeline_rejoin(control.text, role) != 0)
+        return;
+    egress->is_orphan = false;
+    log_notice("supervisor_found", "worker=%u", egress->worker);
 }
 
 /*
@@ -252,10 +273,10 @@ static bool keep_alive(struct egress *egress)
     if (read(egress->signal_descriptor, &signal_info, sizeof(signal_info)) ==
         (ssize_t)sizeof(signal_info))
         start_leaving(egress);
-    if (!egress->is_orphan)
+    if (egress->is_orphan)
+        go_on_alone(egress);
+    else
         listen_to_supervisor(egress);
-    else if (monotonic_reached(egress->orphan_due, egress->now))
-        start_draining(egress);
     if (!egress->is_orphan &&
         monotonic_reached(egress->alive_due, egress->now)) {
         (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ALIVE, 0);
@@ -278,6 +299,7 @@ static struct monotonic next_due(const struct egress *egress)
         due = monotonic_earlier(due, egress->listing->due);
     if (!egress->is_orphan)
         return monotonic_earlier(due, egress->alive_due);
+    due = monotonic_earlier(due, egress->rejoin_due);
     /* Once it drains, the orphan's time is over and calls for nothing. */
     return egress->is_draining ? due
                                : monotonic_earlier(due, egress->orphan_due);

@@ -87,6 +87,7 @@ struct egress {
     bool is_leaving;       /* end when nothing is on its way */
     bool is_orphan;
     struct monotonic orphan_due;
+    struct monotonic rejoin_due; /* an orphan looks for a supervisor then */
     struct monotonic alive_due;
     struct log_limit trouble_limit;
 };

@@ -116,6 +116,7 @@ static int run_worker(const struct options *options)
         log_notice("stopped", "delivered=%llu",
                    (unsigned long long)egress.counters->user_records_delivered);
     egress_close(&egress);
+    (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ENDING, (uint32_t)status);
     return status;
 }
 
@@ -145,7 +146,7 @@ int main(int argc, char *argv[])
                        (unsigned long long)options.worker_index);
     log_open(process, log_level_named(options.log_level),
              log_format_named(options.log_format));
-    result = lifeline_adopt(1 + (unsigned)options.egress_workers);
+    result = lifeline_adopt(WAKEUP_DESCRIPTOR_COUNT);
     if (result) {
         log_fatal("stopping", "why=%s", log_quoted(error_take(result)));
         return PROCESS_EXIT_USAGE;

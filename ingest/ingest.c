@@ -85,17 +85,37 @@ static bool is_drained(struct ingest *ingest)
     return true;
 }
 
-static void keep_alive(struct ingest *ingest)
+/*
+ * Until there is a new supervisor; after a time, until all is finished.
+ * Returns 0 or a negative errno with its sentence.
+ */
+static int go_on_alone(struct ingest *ingest)
 {
-    if (ingest->is_orphan) {
-        if (monotonic_reached(ingest->orphan_due, ingest->now))
-            ingest_start_draining(ingest);
-        return;
-    }
+    struct segment_name control =
+        segment_name_of(ingest->options->name, "control");
+
+    if (monotonic_reached(ingest->orphan_due, ingest->now))
+        ingest_start_draining(ingest);
+    if (!monotonic_reached(ingest->rejoin_due, ingest->now))
+        return 0;
+    ingest->rejoin_due = monotonic_after(ingest->now, LIFELINE_REJOIN_PAUSE_NS);
+    if (lifeline_rejoin(control.text, "ingest") != 0)
+        return 0;
+    ingest->is_orphan = false;
+    log_notice("supervisor_found", "nsqd=%zu", ingest->nsqd_count);
+    return io_watch(ingest->io, LIFELINE_DESCRIPTOR,
+                    ingest_tag_make(TAG_LIFELINE, 0));
+}
+
+static int keep_alive(struct ingest *ingest)
+{
+    if (ingest->is_orphan)
+        return go_on_alone(ingest);
     if (!monotonic_reached(ingest->alive_due, ingest->now))
-        return;
+        return 0;
     (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ALIVE, 0);
     ingest->alive_due = monotonic_after(ingest->now, NS_PER_SECOND);
+    return 0;
 }
 
 static int64_t sleep_length(const struct ingest *ingest)
@@ -104,8 +124,10 @@ static int64_t sleep_length(const struct ingest *ingest)
     int64_t ns;
 
     /* Once it drains, the orphan's time is over and calls for nothing. */
-    if (ingest->is_orphan)
+    if (ingest->is_orphan) {
         due = ingest->is_draining ? MONOTONIC_NEVER : ingest->orphan_due;
+        due = monotonic_earlier(due, ingest->rejoin_due);
+    }
     due = monotonic_earlier(due, ingest->touch_due);
     due = monotonic_earlier(due, ingest_lookups_due(ingest));
     due = monotonic_earlier(due, ready_count_deadline(&ingest->ready));
@@ -147,7 +169,8 @@ int ingest_run(struct ingest *ingest)
             return result;
         if (is_drained(ingest))
             return 0;
-        keep_alive(ingest);
+        if (keep_alive(ingest) < 0)
+            return error_sentence(-EIO, "cannot watch the new lifeline");
         /* A step that moved something may have made work for an earlier one;
            completions are looked for in any case. */
         result = ingest_wait(ingest, result == 0);
@@ -194,8 +217,7 @@ static int open_segments(struct ingest *ingest)
     if (result == 0)
         result = source_table_open(sources.text, &ingest->sources);
     if (result == 0)
-        result = queue_set_open(
-            bridge, (unsigned)ingest->options->egress_workers, &ingest->queues);
+        result = queue_set_open(bridge, WAKEUP_WORKERS_MOST, &ingest->queues);
     if (result == 0)
         result = ingest_open_redelivery(ingest);
     if (result)

@@ -89,6 +89,7 @@ struct ingest {
     bool is_draining;
     bool is_orphan;
     struct monotonic orphan_due;
+    struct monotonic rejoin_due; /* an orphan looks for a supervisor then */
     struct monotonic alive_due;
     struct log_limit refused_limit;
     struct log_limit corrupt_limit;

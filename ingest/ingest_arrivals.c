@@ -162,6 +162,7 @@ static void take_lifeline(struct ingest *ingest)
     ingest->is_orphan = true;
     ingest->orphan_due =
         monotonic_after(ingest->now, ingest->options->orphan_timeout);
+    ingest->rejoin_due = monotonic_after(ingest->now, LIFELINE_REJOIN_PAUSE_NS);
     io_unwatch(ingest->io, LIFELINE_DESCRIPTOR);
     log_warning("supervisor_gone", "orphan_timeout_ms=%lld",
                 (long long)(ingest->options->orphan_timeout / NS_PER_MS));

@@ -17,6 +17,7 @@ static int run(const struct options *options)
 {
     static struct ingest ingest; /* large, and one */
     int result = ingest_open(&ingest, options);
+    int status;
 
     if (result == 0) {
         log_info("ready", "queues=%zu nsqd=%zu",
@@ -29,7 +30,9 @@ static int run(const struct options *options)
         log_notice("stopped", "finished=%llu",
                    (unsigned long long)ingest.counters->messages_finished);
     ingest_close(&ingest);
-    return result ? PROCESS_EXIT_TRY_AGAIN : PROCESS_EXIT_STOPPED;
+    status = result ? PROCESS_EXIT_TRY_AGAIN : PROCESS_EXIT_STOPPED;
+    (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ENDING, (uint32_t)status);
+    return status;
 }
 
 int main(int argc, char *argv[])
@@ -52,7 +55,7 @@ int main(int argc, char *argv[])
     }
     log_open("ingest", log_level_named(options.log_level),
              log_format_named(options.log_format));
-    result = lifeline_adopt(1 + (unsigned)options.egress_workers);
+    result = lifeline_adopt(WAKEUP_DESCRIPTOR_COUNT);
     if (result) {
         log_fatal("stopping", "why=%s", log_quoted(error_take(result)));
         return PROCESS_EXIT_USAGE;

@@ -11,6 +11,10 @@
  *     /nsq_to_kinesis.<name>.counters.<role>   ingest, egress-0, egress-1 ...
  *     /nsq_to_kinesis.<name>.g<generation>.q<index>
  *
+ *     /nsq_to_kinesis.<name>.lock              the supervisor's; names its
+ *                                              children
+ *     /nsq_to_kinesis.<name>.control           a socket, where it listens
+ *
  * <name> is the option --name: 1 to 64 characters out of [A-Za-z0-9_.+#-].
  */
 

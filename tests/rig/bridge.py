@@ -8,7 +8,8 @@ import signal
 from rig import programs
 from rig.kinesis import KEYS, REGION
 from rig.processes import (Program, children_of, command_line_of,
-                           cpu_seconds_of, memory_bytes_of, wait_until)
+                           cpu_seconds_of, memory_bytes_of,
+                           pids_with_argument, wait_until)
 
 # Nothing of the machine's own AWS set-up may leak into a test.
 ENVIRONMENT = {**KEYS, 'AWS_REGION': REGION, 'AWS_CONFIG_FILE': '/dev/null',
@@ -35,9 +36,11 @@ class Bridge:
             {**ENVIRONMENT, **(environment or {})})
 
     def _children(self, kind):
-        """(pid, arguments) of the running children of one program."""
+        """(pid, arguments) of the running children of one program.
+
+        Found by the bridge's name: adopted ones have another parent."""
         found = []
-        for pid in children_of(self.program.pid):
+        for pid in pids_with_argument(f'--name={self.name}'):
             arguments = command_line_of(pid)
             if (arguments and os.path.basename(arguments[0]) ==
                     f'nsq_to_kinesis-{kind}'):

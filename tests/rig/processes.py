@@ -127,6 +127,20 @@ def command_line_of(pid):
     return text.split('\0')[:-1]
 
 
+def pids_with_argument(argument):
+    """Process numbers of all that have this word in their command line."""
+    numbers = (int(path.name) for path in pathlib.Path('/proc').glob('[0-9]*'))
+    return sorted(pid for pid in numbers if argument in command_line_of(pid))
+
+
+def is_alive(pid):
+    """Whether it runs; one that nobody has waited for does not."""
+    try:
+        return _stat_fields(pid)[0] not in 'ZX'
+    except OSError:
+        return False
+
+
 def _stat_fields(pid):
     """Fields of /proc/PID/stat from the third on, see proc(5)."""
     text = pathlib.Path(f'/proc/{pid}/stat').read_text()

@@ -89,6 +89,20 @@ static void survey(void)
     exit(PROCESS_EXIT_STOPPED);
 }
 
+/* Goes on alone until there is a new supervisor. */
+static void find_supervisor(void)
+{
+    struct segment_name control = segment_name_of(options.name, "control");
+    char words[32];
+
+    (void)snprintf(words, sizeof(words), "egress %llu",
+                   (unsigned long long)options.worker_index);
+    while (lifeline_rejoin(control.text,
+                           strcmp(role, "ingest") == 0 ? "ingest" : words) != 0)
+        (void)usleep(LIFELINE_REJOIN_PAUSE_NS / 1000);
+    note("adopted");
+}
+
 static void work(bool is_stuck)
 {
     struct pollfd lifeline = { .fd = LIFELINE_DESCRIPTOR, .events = POLLIN };
@@ -104,9 +118,11 @@ static void work(bool is_stuck)
         (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ALIVE, 0);
         result = lifeline_receive(LIFELINE_DESCRIPTOR, &message);
         if (result == LIFELINE_CLOSED)
-            exit(PROCESS_EXIT_NOT_DRAINED);
+            find_supervisor();
         if (result == 0 && message.kind == LIFELINE_DRAIN && !is_stuck) {
             note("drains");
+            (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ENDING,
+                                PROCESS_EXIT_STOPPED);
             exit(PROCESS_EXIT_STOPPED);
         }
     }
@@ -135,7 +151,7 @@ int main(int argc, char *argv[])
     again = was_started_before();
     note("started");
     look_around();
-    if (lifeline_adopt(1 + (unsigned)options.egress_workers) < 0) {
+    if (lifeline_adopt(WAKEUP_DESCRIPTOR_COUNT) < 0) {
         note("has-no-lifeline");
         return PROCESS_EXIT_SOFTWARE;
     }

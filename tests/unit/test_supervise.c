@@ -7,9 +7,9 @@
 #include "tools/supervisor/supervise.h"
 
 #define SURVEY    0
-#define FIRST     1 /* of two workers */
-#define SECOND    2
-#define INGEST    3
+#define FIRST     2 /* of two workers */
+#define SECOND    3
+#define INGEST    1
 #define QUEUES    4
 #define DRAIN_NS  (5 * NS_PER_SECOND)
 #define START_NS  (1000 * NS_PER_SECOND)
@@ -99,6 +99,53 @@ START_TEST(children_start_in_the_order_of_the_data)
     tell(FIRST, NEWS_READY, 0);
     assert_only(ACTION_START, INGEST);
     ck_assert_int_eq(supervise.phase, SUPERVISE_RUNNING);
+}
+END_TEST
+
+START_TEST(adopted_children_are_watched_and_only_the_missing_are_started)
+{
+    supervise_adopt(&supervise, INGEST, QUEUES, turn.now);
+    supervise_adopt(&supervise, SECOND, QUEUES, turn.now);
+    tell(SECOND, NEWS_ALIVE, 0);
+    ck_assert_uint_eq(turn.action_count, 0); /* who else is there? */
+    supervise_begin(&supervise, &turn);
+
+    assert_only(ACTION_START, FIRST);
+    ck_assert_int_eq(supervise.phase, SUPERVISE_RUNNING);
+    ck_assert_uint_eq(supervise.queue_count, QUEUES);
+    tell(SECOND, NEWS_ENDED, CHILD_SIGNALLED);
+    pass(0);
+    assert_only(ACTION_START, SECOND);
+    pass(SUPERVISE_HUNG_AFTER_NS);
+    ck_assert_uint_eq(count_actions(ACTION_ABORT, INGEST), 1);
+}
+END_TEST
+
+START_TEST(missing_ingest_waits_for_the_workers_beside_adopted_ones)
+{
+    supervise_adopt(&supervise, SECOND, QUEUES, turn.now);
+    supervise_begin(&supervise, &turn);
+
+    assert_only(ACTION_START, FIRST);
+    tell(FIRST, NEWS_READY, 0);
+    assert_only(ACTION_START, INGEST);
+}
+END_TEST
+
+START_TEST(adopted_children_drain_in_order)
+{
+    for (size_t child = INGEST; child <= SECOND; child++)
+        supervise_adopt(&supervise, child, QUEUES, turn.now);
+    supervise_begin(&supervise, &turn);
+    ck_assert_uint_eq(turn.action_count, 0);
+
+    stop();
+    assert_only(ACTION_DRAIN, INGEST);
+    tell(INGEST, NEWS_ENDED, 0);
+    ck_assert_uint_eq(turn.action_count, 2);
+    tell(FIRST, NEWS_ENDED, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+    ck_assert(supervise_is_drained(&supervise));
 }
 END_TEST
 
@@ -264,16 +311,16 @@ START_TEST(final_status_of_any_child_stops_the_bridge_with_it)
                                     PROCESS_EXIT_CONFIGURATION };
 
     for (size_t i = 0; i < ARRAY_LENGTH(statuses); i++)
-        for (size_t child = SURVEY; child <= INGEST; child++) {
+        for (size_t child = SURVEY; child <= SECOND; child++) {
             set_up();
             if (child == SURVEY)
                 supervise_begin(&supervise, &turn);
             else
                 start_all();
             tell(child, NEWS_ENDED, statuses[i]);
-            for (size_t other = SURVEY; other <= INGEST; other++)
+            for (size_t other = SURVEY; other <= SECOND; other++)
                 tell(other, NEWS_ENDED, 0);
-            for (size_t other = SURVEY; other <= INGEST; other++)
+            for (size_t other = SURVEY; other <= SECOND; other++)
                 tell(other, NEWS_ENDED, 0);
 
             ck_assert_int_eq(supervise.phase, SUPERVISE_FINISHED);
@@ -335,7 +382,7 @@ END_TEST
 
 START_TEST(child_that_dies_while_it_drains_is_not_drained)
 {
-    for (size_t child = FIRST; child <= INGEST; child++) {
+    for (size_t child = INGEST; child <= SECOND; child++) {
         set_up();
         start_all();
         stop();
@@ -353,7 +400,7 @@ END_TEST
 
 static void end_all_killed(void)
 {
-    for (size_t child = SURVEY; child <= INGEST; child++)
+    for (size_t child = SURVEY; child <= SECOND; child++)
         if (state_of(child) == CHILD_KILLED)
             tell(child, NEWS_ENDED, CHILD_SIGNALLED);
     ck_assert_int_eq(supervise.phase, SUPERVISE_FINISHED);
@@ -368,7 +415,7 @@ START_TEST(drain_that_takes_too_long_ends_in_kills)
     pass(1);
 
     ck_assert_uint_eq(turn.action_count, 3);
-    for (size_t child = FIRST; child <= INGEST; child++)
+    for (size_t child = INGEST; child <= SECOND; child++)
         ck_assert_uint_eq(count_actions(ACTION_KILL, child), 1);
     end_all_killed();
     ck_assert_int_eq(supervise_exit_status(&supervise),
@@ -557,6 +604,11 @@ int main(void)
     tcase_add_checked_fixture(running, set_up, NULL);
     tcase_add_checked_fixture(stopping, set_up, NULL);
     tcase_add_test(running, children_start_in_the_order_of_the_data);
+    tcase_add_test(
+        running, adopted_children_are_watched_and_only_the_missing_are_started);
+    tcase_add_test(running,
+                   missing_ingest_waits_for_the_workers_beside_adopted_ones);
+    tcase_add_test(stopping, adopted_children_drain_in_order);
     tcase_add_test(running, ingest_waits_for_a_worker_that_fell_over_before);
     tcase_add_test(running, killed_worker_restarts_at_once_and_alone);
     tcase_add_test(running, child_that_ended_well_unasked_is_started_again);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "shard/segment_name.h"
 
 /*
@@ -33,13 +34,33 @@ static int read_holder(int lock)
     return pread(lock, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 0;
 }
 
-static void write_holder(int lock)
+static void read_roster(int lock, struct roster *roster)
 {
-    if (ftruncate(lock, 0) == 0)
-        (void)dprintf(lock, "%d\n", (int)getpid());
+    static char text[ROSTER_TEXT_MOST]; /* large */
+    ssize_t length = pread(lock, text, sizeof(text) - 1, 0);
+
+    text[length > 0 ? length : 0] = '\0';
+    (void)roster_read(text, roster);
 }
 
-int bridge_lock_take(const char *name, int *lock, int *holder)
+/*
+ * In one write, and cut afterwards: whoever reads after a kill in between
+ * stops at the line "end".
+ */
+void bridge_lock_note(int lock, const struct roster *roster)
+{
+    static uint8_t text[ROSTER_TEXT_MOST]; /* large */
+    struct bytes_writer writer = bytes_writer_on(text, sizeof(text));
+
+    roster_write(roster, &writer);
+    if (writer.overrun ||
+        pwrite(lock, text, writer.length, 0) != (ssize_t)writer.length ||
+        ftruncate(lock, (off_t)writer.length) < 0)
+        log_warning("roster_not_written", "error=%d", errno);
+}
+
+int bridge_lock_take(const char *name, int *lock, int *holder,
+                     struct roster *roster)
 {
     struct segment_name file = segment_name_of(name, "lock");
 
@@ -58,7 +79,7 @@ int bridge_lock_take(const char *name, int *lock, int *holder)
             return error_origin(-error, "cannot lock /dev/shm%s", file.text);
         }
         if (is_still_there(opened)) {
-            write_holder(opened);
+            read_roster(opened, roster);
             *lock = opened;
             return 0;
         }

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "common/process_exit.h"
+#include "common/shared_memory.h"
 
 #define INGEST_PROGRAM "nsq_to_kinesis-ingest"
 #define EGRESS_PROGRAM "nsq_to_kinesis-egress"
@@ -26,9 +28,11 @@
 /* Below it lie the fixed descriptors, wherever they come from above it. */
 #define FIRST_FREE_DESCRIPTOR 128
 
-static_assert(WAKEUP_DESCRIPTOR_EGRESS + SUPERVISE_WORKERS_MOST <
+static_assert(WAKEUP_DESCRIPTOR_INGEST + WAKEUP_DESCRIPTOR_COUNT <
                   FIRST_FREE_DESCRIPTOR,
               "descriptors are moved out of the way first");
+static_assert(WAKEUP_DESCRIPTOR_COUNT == 1 + SUPERVISE_WORKERS_MOST,
+              "one for ingest and one for each worker");
 
 /* What exec needs, made before the fork: after it little is allowed. */
 struct command {
@@ -58,9 +62,9 @@ static int find_folder(struct children *children)
     return 0;
 }
 
-static const char *program_of(const struct children *children, size_t child)
+static const char *program_of(size_t child)
 {
-    return child == children->count - 1 ? INGEST_PROGRAM : EGRESS_PROGRAM;
+    return child == SUPERVISE_INGEST ? INGEST_PROGRAM : EGRESS_PROGRAM;
 }
 
 static int check_program(const struct children *children, const char *program)
@@ -74,9 +78,10 @@ static int check_program(const struct children *children, const char *program)
     return 0;
 }
 
-static int make_wakeups(struct children *children, size_t count)
+/* For as many workers as there can be: scaling gives nobody new descriptors. */
+static int make_wakeups(struct children *children)
 {
-    while (children->wakeup_count < count) {
+    while (children->wakeup_count < WAKEUP_DESCRIPTOR_COUNT) {
         int wakeup = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
         if (wakeup < 0)
@@ -88,21 +93,20 @@ static int make_wakeups(struct children *children, size_t count)
 
 int children_init(struct children *children, const struct options *options)
 {
-    size_t workers = (size_t)options->egress_workers;
     int result;
 
-    assert(workers >= 1 && workers <= SUPERVISE_WORKERS_MOST);
-    *children = (struct children){ .options = options, .count = workers + 2 };
-    for (size_t i = 0; i < children->count; i++)
-        children->processes[i] =
-            (struct child_process){ .pidfd = -1, .lifeline = -1 };
+    *children = (struct children){ .options = options };
+    for (size_t i = 0; i < SUPERVISE_CHILDREN_MOST; i++)
+        children->processes[i] = (struct child_process){ .pidfd = -1,
+                                                         .lifeline = -1,
+                                                         .last_words = -1 };
     result = find_folder(children);
     if (result == 0)
         result = check_program(children, INGEST_PROGRAM);
     if (result == 0)
         result = check_program(children, EGRESS_PROGRAM);
     if (result == 0)
-        result = make_wakeups(children, 1 + workers);
+        result = make_wakeups(children);
     if (result < 0)
         children_deinit(children);
     return result;
@@ -114,12 +118,13 @@ static void forget(struct child_process *process)
         (void)close(process->pidfd);
     if (process->lifeline >= 0)
         (void)close(process->lifeline);
-    *process = (struct child_process){ .pidfd = -1, .lifeline = -1 };
+    *process =
+        (struct child_process){ .pidfd = -1, .lifeline = -1, .last_words = -1 };
 }
 
 void children_deinit(struct children *children)
 {
-    for (size_t i = 0; i < children->count; i++)
+    for (size_t i = 0; i < SUPERVISE_CHILDREN_MOST; i++)
         forget(&children->processes[i]);
     for (size_t i = 0; i < children->wakeup_count; i++)
         (void)close(children->wakeups[i]);
@@ -133,11 +138,11 @@ static int make_command(const struct children *children, size_t child,
     int result;
 
     options = *children->options;
-    options.survey = child == 0;
+    options.survey = child == SUPERVISE_SURVEY;
     options.worker_index =
-        child > 0 && child < children->count - 1 ? child - 1 : 0;
+        child >= SUPERVISE_FIRST_WORKER ? child - SUPERVISE_FIRST_WORKER : 0;
     (void)snprintf(command->program, sizeof(command->program), "%s/%s",
-                   children->folder, program_of(children, child));
+                   children->folder, program_of(child));
     result = options_to_arguments(&options, command->program, command->memory,
                                   sizeof(command->memory), command->arguments,
                                   ARRAY_LENGTH(command->arguments));
@@ -169,7 +174,7 @@ static void put_at(int descriptor, int place)
  */
 static void arrange_descriptors(const struct children *children, int lifeline)
 {
-    int wakeups[SUPERVISE_WORKERS_MOST + 1];
+    int wakeups[WAKEUP_DESCRIPTOR_COUNT];
     int nothing = moved_up(open("/dev/null", O_RDWR | O_CLOEXEC));
     int end = WAKEUP_DESCRIPTOR_INGEST + (int)children->wakeup_count;
 
@@ -219,7 +224,7 @@ static void become(const struct children *children, size_t child,
 {
     static const char complaint[] = "nsq_to_kinesis: cannot run a child\n";
 
-    if (child == children->count - 1)
+    if (child == SUPERVISE_INGEST)
         forget_credentials();
     (void)unsetenv("NOTIFY_SOCKET"); /* systemd hears the supervisor only */
     arrange_signals();
@@ -246,15 +251,13 @@ int children_start(struct children *children, size_t child)
     if (process->pid == 0)
         become(children, child, &command, ends[1]);
     if (process->pid < 0)
-        result = error_origin(-errno, "cannot start %s",
-                              program_of(children, child));
+        result = error_origin(-errno, "cannot start %s", program_of(child));
     (void)close(ends[1]);
     process->lifeline = ends[0];
     if (result == 0) {
         process->pidfd = open_pidfd(process->pid);
         if (process->pidfd < 0) {
-            result = error_origin(-errno, "cannot watch %s",
-                                  program_of(children, child));
+            result = error_origin(-errno, "cannot watch %s", program_of(child));
             (void)kill(process->pid, SIGKILL);
             (void)waitpid(process->pid, NULL, 0);
         }
@@ -269,9 +272,29 @@ void children_signal(const struct children *children, size_t child,
 {
     const struct child_process *process = &children->processes[child];
 
-    /* Not reaped yet, so that the number cannot be anybody else's. */
-    if (process->pid > 0)
-        (void)kill(process->pid, signal_number);
+    /* Through the pidfd, which never means anybody else. */
+    if (process->pidfd >= 0)
+        (void)syscall(SYS_pidfd_send_signal, process->pidfd, signal_number,
+                      NULL, 0);
+}
+
+static bool has_ended(const struct child_process *process)
+{
+    struct pollfd end = { .fd = process->pidfd, .events = POLLIN };
+
+    return poll(&end, 1, 0) == 1;
+}
+
+/* Its status went to whoever inherited it; what is left are its last words. */
+static int reap_adopted(struct child_process *process, struct child_end *end)
+{
+    if (!has_ended(process))
+        return CHILDREN_RUNNING;
+    *end = (struct child_end){ .status = process->last_words < 0
+                                             ? CHILD_SIGNALLED
+                                             : process->last_words };
+    forget(process);
+    return 0;
 }
 
 int children_reap(struct children *children, size_t child,
@@ -282,6 +305,8 @@ int children_reap(struct children *children, size_t child,
 
     if (process->pid == 0)
         return CHILDREN_RUNNING;
+    if (process->is_adopted)
+        return reap_adopted(process, end);
     if (waitid(P_PID, (id_t)process->pid, &how, WEXITED | WNOHANG) < 0)
         return error_origin(-errno, "cannot wait for a child");
     if (how.si_pid == 0)
@@ -292,6 +317,95 @@ int children_reap(struct children *children, size_t child,
                                    .signal = how.si_status };
     forget(process);
     return 0;
+}
+
+/* What may differ between a child's command line and the one we would give. */
+static bool is_own_affair(const char *argument)
+{
+    return strncmp(argument, "--worker-index", 14) == 0 ||
+           strncmp(argument, "--egress-workers", 16) == 0;
+}
+
+static const char *next_option(const char *text, const char *end)
+{
+    do
+        text += strlen(text) + 1;
+    while (text < end && is_own_affair(text));
+    return text;
+}
+
+/*
+ * Compare the command line of a living process with the one it would get from
+ * us, but for the path of the program.
+ */
+static int compare_command(const struct children *children, size_t child,
+                           pid_t pid)
+{
+    static struct command command;    /* large */
+    static char given[64 * 1024 + 1]; /* too; stays NUL-terminated */
+    char path[64];
+    const char *word = given;
+    ssize_t length;
+    int file;
+    int result = make_command(children, child, &command);
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    length = file < 0 ? 0 : read(file, given, sizeof(given) - 1);
+    if (file >= 0)
+        (void)close(file);
+    if (result < 0 || length <= 0)
+        return result < 0 ? result : CHILDREN_ABSENT;
+    given[length] = '\0';
+    for (size_t i = 1; command.arguments[i]; i++) {
+        if (is_own_affair(command.arguments[i]))
+            continue;
+        word = next_option(word, given + length);
+        if (word >= given + length || strcmp(word, command.arguments[i]) != 0)
+            return CHILDREN_DIFFERENT;
+    }
+    return next_option(word, given + length) < given + length
+               ? CHILDREN_DIFFERENT
+               : 0;
+}
+
+int children_adopt(struct children *children, size_t child, pid_t pid,
+                   uint64_t start)
+{
+    struct child_process *process = &children->processes[child];
+    int result;
+
+    process->pidfd = open_pidfd(pid);
+    if (process->pidfd < 0 && errno != ESRCH && errno != EINVAL)
+        return error_origin(-errno, "cannot watch process %d", (int)pid);
+    /* The start time is compared after the pidfd has pinned the process. */
+    if (process->pidfd < 0 || process_start_time(pid) != start ||
+        has_ended(process)) {
+        forget(process);
+        return CHILDREN_ABSENT;
+    }
+    process->pid = pid;
+    process->is_adopted = true;
+    process->last_words = -1;
+    result = compare_command(children, child, pid);
+    if (result != 0)
+        forget(process);
+    return result;
+}
+
+void children_rejoin(struct children *children, size_t child, int lifeline,
+                     const int *wakeups)
+{
+    children_drop_lifeline(children, child);
+    children->processes[child].lifeline = lifeline;
+    for (size_t i = 0; i < children->wakeup_count; i++) {
+        bool is_news = !children->has_their_wakeups;
+
+        (void)close(is_news ? children->wakeups[i] : wakeups[i]);
+        if (is_news)
+            children->wakeups[i] = wakeups[i];
+    }
+    children->has_their_wakeups = true;
 }
 
 void children_drop_lifeline(struct children *children, size_t child)

@@ -6,8 +6,9 @@
  *
  * Owns      the wake-up eventfds, which outlive any child, and per child a
  *           pidfd and the supervisor's end of its lifeline.
- * Places    child 0 is the survey, then the workers, ingest is the last, as
- *           in supervise.h.
+ * Places    as in supervise.h.
+ * Adoption  a child of a supervisor that died is not ours to wait for: its
+ *           pidfd says when it ended, its last words say how.
  * Programs  nsq_to_kinesis-ingest and -egress, in the folder of the program
  *           that runs.
  * Waiting   the descriptors of a child become readable when it says something
@@ -15,9 +16,11 @@
  */
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "common/lifeline.h"
 #include "common/options.h"
 #include "tools/supervisor/supervise.h"
 
@@ -25,15 +28,17 @@ struct child_process {
     pid_t pid;    /* 0: does not run */
     int pidfd;    /* -1: does not run */
     int lifeline; /* -1: does not run, or it closed its end */
+    bool is_adopted;
+    int last_words; /* exit status it announced; -1: none */
 };
 
 struct children {
     const struct options *options;
     char folder[PATH_MAX]; /* where the programs are */
     struct child_process processes[SUPERVISE_CHILDREN_MOST];
-    size_t count;
-    int wakeups[SUPERVISE_WORKERS_MOST + 1]; /* ingest's, then the workers' */
+    int wakeups[WAKEUP_DESCRIPTOR_COUNT]; /* ingest's, then the workers' */
     size_t wakeup_count;
+    bool has_their_wakeups; /* those that the adopted children share */
 };
 
 /*
@@ -54,7 +59,21 @@ void children_signal(const struct children *children, size_t child,
 
 enum children_condition {
     CHILDREN_RUNNING = 1, /* it has not ended */
+    CHILDREN_ABSENT,      /* there is no such process any more */
+    CHILDREN_DIFFERENT,   /* it was given other options than ours */
 };
+
+/*
+ * Watch a process that a former supervisor started; `start` as in the roster.
+ * Returns 0, CHILDREN_ABSENT, CHILDREN_DIFFERENT (with what differs in
+ * error_take()) or a negative errno.
+ */
+int children_adopt(struct children *children, size_t child, pid_t pid,
+                   uint64_t start);
+
+/* It found us: take the lifeline, and the wake-ups that all of them share. */
+void children_rejoin(struct children *children, size_t child, int lifeline,
+                     const int *wakeups);
 
 struct child_end {
     int status; /* exit status, or CHILD_SIGNALLED */

@@ -7,6 +7,7 @@
  * nothing is started.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,9 +43,10 @@ static void keep_standard_descriptors(void)
 static int supervise_bridge(const struct options *options)
 {
     char sentence[256];
+    static struct roster left; /* by the one before us; large */
     int holder = 0;
     int lock = -1;
-    int result = bridge_lock_take(options->name, &lock, &holder);
+    int result = bridge_lock_take(options->name, &lock, &holder, &left);
 
     if (result == BRIDGE_LOCK_TAKEN) {
         (void)snprintf(sentence, sizeof(sentence),
@@ -55,7 +57,12 @@ static int supervise_bridge(const struct options *options)
     }
     if (result < 0)
         return complain(PROCESS_EXIT_CONFIGURATION, error_take(result));
-    result = supervisor_run(options);
+    result = supervisor_run(options, lock, &left);
+    if (result == SUPERVISOR_REFUSES) {
+        /* The file stays, because it names those who go on working. */
+        (void)close(lock);
+        return complain(PROCESS_EXIT_TRY_AGAIN, error_take(-EBUSY));
+    }
     bridge_lock_release(options->name, lock);
     if (result < 0)
         return complain(PROCESS_EXIT_CONFIGURATION, error_take(result));

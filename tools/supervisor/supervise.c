@@ -6,7 +6,9 @@
 
 #include "common/bytes.h"
 
-#define SURVEY 0
+#define SURVEY SUPERVISE_SURVEY
+#define INGEST SUPERVISE_INGEST
+#define WORKER SUPERVISE_FIRST_WORKER
 
 /* What a step works on. */
 struct step {
@@ -15,11 +17,6 @@ struct step {
     int value;
     struct supervise_turn *turn;
 };
-
-static size_t ingest_index(const struct supervise *supervise)
-{
-    return supervise->child_count - 1;
-}
 
 static void emit(const struct step *step, enum supervise_action_kind kind)
 {
@@ -277,11 +274,18 @@ static void start_child(struct supervise *supervise, size_t child,
     start(&step);
 }
 
+static void start_absent(struct supervise *supervise, size_t child,
+                         struct supervise_turn *turn)
+{
+    if (supervise->children[child].state == CHILD_ABSENT)
+        start_child(supervise, child, turn);
+}
+
 /* Every worker is in `state`. */
 static bool workers_are(const struct supervise *supervise,
                         enum child_state state)
 {
-    for (size_t i = SURVEY + 1; i < ingest_index(supervise); i++)
+    for (size_t i = WORKER; i < supervise->child_count; i++)
         if (supervise->children[i].state != state)
             return false;
     return true;
@@ -294,7 +298,7 @@ static void begin_draining(struct supervise *supervise,
     supervise->drain_deadline =
         monotonic_after(turn->now, supervise->drain_timeout_ns);
     take_step(supervise, SURVEY, NEWS_DRAIN, 0, turn);
-    take_step(supervise, ingest_index(supervise), NEWS_DRAIN, 0, turn);
+    take_step(supervise, INGEST, NEWS_DRAIN, 0, turn);
 }
 
 static bool is_finished(const struct supervise *supervise, size_t child)
@@ -305,25 +309,24 @@ static bool is_finished(const struct supervise *supervise, size_t child)
 /* Moves the whole bridge as far as the states of its children allow. */
 static void advance(struct supervise *supervise, struct supervise_turn *turn)
 {
-    size_t ingest = ingest_index(supervise);
-
     if (supervise->child_status != 0 && !is_draining(supervise))
         begin_draining(supervise, turn);
     if (supervise->phase == SUPERVISE_SURVEYING &&
         is_finished(supervise, SURVEY)) {
         supervise->phase = SUPERVISE_STARTING;
-        for (size_t i = SURVEY + 1; i < ingest; i++)
-            start_child(supervise, i, turn);
+        for (size_t i = WORKER; i < supervise->child_count; i++)
+            start_absent(supervise, i, turn);
     }
     if (supervise->phase == SUPERVISE_STARTING &&
-        workers_are(supervise, CHILD_READY)) {
+        (workers_are(supervise, CHILD_READY) ||
+         supervise->children[INGEST].state != CHILD_ABSENT)) {
         supervise->phase = SUPERVISE_RUNNING;
-        start_child(supervise, ingest, turn);
+        start_absent(supervise, INGEST, turn);
     }
     if (supervise->phase == SUPERVISE_DRAINING_INGEST &&
-        is_finished(supervise, SURVEY) && is_finished(supervise, ingest)) {
+        is_finished(supervise, SURVEY) && is_finished(supervise, INGEST)) {
         supervise->phase = SUPERVISE_DRAINING_EGRESS;
-        for (size_t i = SURVEY + 1; i < ingest; i++)
+        for (size_t i = WORKER; i < supervise->child_count; i++)
             take_step(supervise, i, NEWS_DRAIN, 0, turn);
     }
     if (supervise->phase == SUPERVISE_DRAINING_EGRESS &&
@@ -343,17 +346,33 @@ void supervise_init(struct supervise *supervise, unsigned worker_count,
     for (size_t i = 0; i < supervise->child_count; i++)
         supervise->children[i] = (struct supervised_child){
             .role = CHILD_EGRESS,
-            .worker = i > 0 ? (uint32_t)i - 1 : 0,
+            .worker = i >= WORKER ? (uint32_t)(i - WORKER) : 0,
             .deadline = MONOTONIC_NEVER,
             .ready_at = MONOTONIC_NEVER,
         };
     supervise->children[SURVEY].role = CHILD_SURVEY;
-    supervise->children[ingest_index(supervise)].role = CHILD_INGEST;
+    supervise->children[INGEST].role = CHILD_INGEST;
+}
+
+/* It has as long as any other to say that it lives. */
+void supervise_adopt(struct supervise *supervise, size_t child,
+                     uint32_t queue_count, struct monotonic now)
+{
+    struct supervised_child *adopted = &supervise->children[child];
+
+    assert(child != SURVEY && child < supervise->child_count);
+    supervise->children[SURVEY].state = CHILD_FINISHED;
+    supervise->queue_count = queue_count;
+    adopted->state = CHILD_READY;
+    adopted->ready_at = now;
+    adopted->deadline = monotonic_after(now, SUPERVISE_HUNG_AFTER_NS);
 }
 
 void supervise_begin(struct supervise *supervise, struct supervise_turn *turn)
 {
-    start_child(supervise, SURVEY, turn);
+    supervise->phase = SUPERVISE_SURVEYING;
+    start_absent(supervise, SURVEY, turn);
+    advance(supervise, turn);
 }
 
 void supervise_tell(struct supervise *supervise, size_t child,

@@ -7,6 +7,9 @@
  *     survey ──► egress workers ──► ingest          (start)
  *                ingest ──► egress workers          (stop)
  *
+ * Children that a former supervisor left are adopted where they stand; only
+ * what is missing beside them is started.
+ *
  * What happened goes in as news, what is to be done comes out as actions; no
  * process, descriptor, signal or clock is touched here. The drawing of the
  * states of a child stands in supervisor.c.
@@ -26,6 +29,11 @@
 
 #define SUPERVISE_WORKERS_MOST  64
 #define SUPERVISE_CHILDREN_MOST (SUPERVISE_WORKERS_MOST + 2)
+
+/* Places of the children. */
+#define SUPERVISE_SURVEY       0
+#define SUPERVISE_INGEST       1
+#define SUPERVISE_FIRST_WORKER 2
 
 /* A child says LIFELINE_ALIVE once a second; the survey does not. */
 #define SUPERVISE_HUNG_AFTER_NS        (30 * NS_PER_SECOND)
@@ -77,6 +85,7 @@ struct supervised_child {
 };
 
 enum supervise_phase {
+    SUPERVISE_GATHERING, /* until supervise_begin() */
     SUPERVISE_SURVEYING,
     SUPERVISE_STARTING,        /* workers run, not all of them READY */
     SUPERVISE_RUNNING,         /* ingest was started */
@@ -87,7 +96,7 @@ enum supervise_phase {
 
 struct supervise {
     struct supervised_child children[SUPERVISE_CHILDREN_MOST];
-    size_t child_count; /* survey, workers 0 to N - 1, ingest */
+    size_t child_count; /* survey, ingest, workers 0 to N - 1 */
     enum supervise_phase phase;
     int64_t drain_timeout_ns;
     struct monotonic drain_deadline; /* NEVER unless draining */
@@ -122,6 +131,13 @@ struct supervise_turn {
 /* Nothing is started before supervise_begin(). */
 void supervise_init(struct supervise *supervise, unsigned worker_count,
                     int64_t drain_timeout_ns);
+
+/*
+ * Before supervise_begin(): this child of a former supervisor works already.
+ * The survey is then left out; `queue_count` is what it said.
+ */
+void supervise_adopt(struct supervise *supervise, size_t child,
+                     uint32_t queue_count, struct monotonic now);
 
 void supervise_begin(struct supervise *supervise, struct supervise_turn *turn);
 

@@ -40,7 +40,11 @@
  * - A child that is stuck is first sent SIGABRT, because the core it leaves is
  *   the only witness, and SIGKILL when that does not help.
  * - If the supervisor itself dies, the children see their lifelines close and
- *   go on for --orphan-timeout.
+ *   go on for --orphan-timeout. The next supervisor finds their names in the
+ *   roster (roster.h), watches each through a pidfd, and is found by them at
+ *   the control socket, where they hand over lifeline and wake-ups. It waits
+ *   for the first of them before it starts what is missing, because a child
+ *   with wake-ups of its own would not wake the others.
  *
  * One turn: wait, take what the children said and how they ended, then look at
  * the deadlines. What they said comes first, so that a supervisor that slept
@@ -67,29 +71,15 @@
 #include "common/random.h"
 #include "common/shared_memory.h"
 #include "shard/segment_name.h"
+#include "tools/supervisor/bridge_lock.h"
 #include "tools/supervisor/children.h"
+#include "tools/supervisor/control_socket.h"
 #include "tools/supervisor/supervise.h"
+#include "tools/supervisor/supervisor_state.h"
 #include "tools/supervisor/systemd_notify.h"
 
-#define SIGNALS_TAG UINT64_MAX /* of signalfd; the others are child places */
-
-struct supervisor {
-    const struct options *options;
-    struct supervise supervise;
-    struct children children;
-    struct random random;
-    struct supervise_turn turn;
-    int epoll;
-    int signals;
-    bool is_ready_told; /* systemd knows that we work */
-};
-
-struct child_name {
-    char text[32];
-};
-
-static struct child_name name_of(const struct supervisor *supervisor,
-                                 size_t child)
+struct child_name supervisor_name_of(const struct supervisor *supervisor,
+                                     size_t child)
 {
     const struct supervised_child *supervised =
         &supervisor->supervise.children[child];
@@ -116,7 +106,8 @@ static enum log_level level_of(const struct supervisor *supervisor,
     return level;
 }
 
-static int watch(struct supervisor *supervisor, int descriptor, uint64_t tag)
+int supervisor_watch(struct supervisor *supervisor, int descriptor,
+                     uint64_t tag)
 {
     struct epoll_event interest = { .events = EPOLLIN, .data.u64 = tag };
 
@@ -125,7 +116,7 @@ static int watch(struct supervisor *supervisor, int descriptor, uint64_t tag)
     return 0;
 }
 
-static void begin_turn(struct supervisor *supervisor)
+void supervisor_begin_turn(struct supervisor *supervisor)
 {
     supervisor->turn.now = clock_monotonic();
     supervisor->turn.random = &supervisor->random;
@@ -138,7 +129,8 @@ static void log_restart(const struct supervisor *supervisor, size_t child)
         supervisor->turn.now, supervisor->supervise.children[child].deadline);
 
     log_line(level_of(supervisor, child, LOG_WARNING), "child_restarts",
-             "child=%s delay_ms=%lld", name_of(supervisor, child).text,
+             "child=%s delay_ms=%lld",
+             supervisor_name_of(supervisor, child).text,
              (long long)(delay / NS_PER_MS));
 }
 
@@ -156,8 +148,8 @@ static void log_phase(const struct supervisor *supervisor,
 }
 
 /* Tells supervise the news and logs what it makes of them. */
-static void tell(struct supervisor *supervisor, size_t child,
-                 enum child_news news, int value)
+void supervisor_tell(struct supervisor *supervisor, size_t child,
+                     enum child_news news, int value)
 {
     const struct supervised_child *supervised =
         &supervisor->supervise.children[child];
@@ -170,7 +162,7 @@ static void tell(struct supervisor *supervisor, size_t child,
         log_restart(supervisor, child);
     if (state == CHILD_STARTING && supervised->state == CHILD_READY)
         log_info("child_ready", "child=%s pid=%d",
-                 name_of(supervisor, child).text,
+                 supervisor_name_of(supervisor, child).text,
                  (int)supervisor->children.processes[child].pid);
     log_phase(supervisor, phase);
     if (supervised->role == CHILD_INGEST && supervised->state == CHILD_READY &&
@@ -190,26 +182,28 @@ static void start_child(struct supervisor *supervisor, size_t child)
     int result = children_start(&supervisor->children, child);
 
     if (result == 0) {
-        result = watch(supervisor, process->lifeline, child);
+        result = supervisor_watch(supervisor, process->lifeline, child);
         if (result == 0)
-            result = watch(supervisor, process->pidfd, child);
+            result = supervisor_watch(supervisor, process->pidfd, child);
         /* What cannot be watched must not run; its end is then looked for. */
         if (result < 0)
             children_signal(&supervisor->children, child, SIGKILL);
     }
+    supervisor_note_roster(supervisor);
     if (result == 0) {
         log_line(level_of(supervisor, child, LOG_INFO), "child_started",
-                 "child=%s pid=%d", name_of(supervisor, child).text,
+                 "child=%s pid=%d", supervisor_name_of(supervisor, child).text,
                  (int)process->pid);
         return;
     }
     log_error("child_not_started", "child=%s reason=%s",
-              name_of(supervisor, child).text, log_quoted(error_take(result)));
+              supervisor_name_of(supervisor, child).text,
+              log_quoted(error_take(result)));
     if (process->pid == 0)
-        tell(supervisor, child, NEWS_ENDED, PROCESS_EXIT_TRY_AGAIN);
+        supervisor_tell(supervisor, child, NEWS_ENDED, PROCESS_EXIT_TRY_AGAIN);
 }
 
-static void drain_child(struct supervisor *supervisor, size_t child)
+void supervisor_drain_child(struct supervisor *supervisor, size_t child)
 {
     int lifeline = supervisor->children.processes[child].lifeline;
 
@@ -224,7 +218,7 @@ static void perform(struct supervisor *supervisor)
 
     for (size_t i = 0; i < turn->action_count; i++) {
         size_t child = turn->actions[i].child;
-        struct child_name name = name_of(supervisor, child);
+        struct child_name name = supervisor_name_of(supervisor, child);
 
         switch (turn->actions[i].kind) {
         case ACTION_START:
@@ -232,7 +226,7 @@ static void perform(struct supervisor *supervisor)
             break;
         case ACTION_DRAIN:
             log_info("child_drains", "child=%s", name.text);
-            drain_child(supervisor, child);
+            supervisor_drain_child(supervisor, child);
             break;
         case ACTION_ABORT:
             log_error("child_hung", "child=%s silent_s=%lld", name.text,
@@ -258,14 +252,19 @@ static void hear(struct supervisor *supervisor, size_t child)
            (result = lifeline_receive(process->lifeline, &message)) == 0) {
         switch (message.kind) {
         case LIFELINE_READY:
-            tell(supervisor, child, NEWS_READY, 0);
+            supervisor_tell(supervisor, child, NEWS_READY, 0);
             break;
         case LIFELINE_ALIVE:
-            tell(supervisor, child, NEWS_ALIVE, 0);
+            supervisor_tell(supervisor, child, NEWS_ALIVE, 0);
             break;
         case LIFELINE_SURVEYED:
-            tell(supervisor, child, NEWS_SURVEYED,
-                 message.value > INT32_MAX ? 0 : (int)message.value);
+            supervisor_tell(supervisor, child, NEWS_SURVEYED,
+                            message.value > INT32_MAX ? 0 : (int)message.value);
+            break;
+        case LIFELINE_ENDING:
+            process->last_words = message.value > UINT8_MAX
+                                      ? CHILD_SIGNALLED
+                                      : (int)message.value;
             break;
         default: /* of another version */
             break;
@@ -273,7 +272,7 @@ static void hear(struct supervisor *supervisor, size_t child)
     }
     if (result < 0)
         log_error("lifeline_broken", "child=%s reason=%s",
-                  name_of(supervisor, child).text,
+                  supervisor_name_of(supervisor, child).text,
                   log_quoted(error_take(result)));
     if (result != LIFELINE_EMPTY)
         children_drop_lifeline(&supervisor->children, child);
@@ -285,7 +284,7 @@ static void log_end(const struct supervisor *supervisor, size_t child, int pid,
     bool is_wanted = end->status == PROCESS_EXIT_STOPPED;
     enum log_level level =
         level_of(supervisor, child, is_wanted ? LOG_INFO : LOG_WARNING);
-    struct child_name name = name_of(supervisor, child);
+    struct child_name name = supervisor_name_of(supervisor, child);
 
     if (end->signal)
         log_line(level, "child_ended", "child=%s pid=%d signal=%s", name.text,
@@ -296,7 +295,7 @@ static void log_end(const struct supervisor *supervisor, size_t child, int pid,
 }
 
 /* Its last words are heard before its end. */
-static void attend(struct supervisor *supervisor, size_t child)
+void supervisor_attend(struct supervisor *supervisor, size_t child)
 {
     int pid = (int)supervisor->children.processes[child].pid;
     struct child_end end;
@@ -306,12 +305,13 @@ static void attend(struct supervisor *supervisor, size_t child)
     result = children_reap(&supervisor->children, child, &end);
     if (result < 0)
         log_error("child_lost", "child=%s reason=%s",
-                  name_of(supervisor, child).text,
+                  supervisor_name_of(supervisor, child).text,
                   log_quoted(error_take(result)));
     if (result != 0)
         return;
+    supervisor_note_roster(supervisor);
     log_end(supervisor, child, pid, &end);
-    tell(supervisor, child, NEWS_ENDED, end.status);
+    supervisor_tell(supervisor, child, NEWS_ENDED, end.status);
 }
 
 static void take_signals(struct supervisor *supervisor)
@@ -354,8 +354,8 @@ static void check_deadlines(struct supervisor *supervisor)
     if (!monotonic_reached(supervise_next(&supervisor->supervise),
                            supervisor->turn.now))
         return;
-    for (size_t i = 0; i < supervisor->children.count; i++) {
-        attend(supervisor, i);
+    for (size_t i = 0; i < supervisor->supervise.child_count; i++) {
+        supervisor_attend(supervisor, i);
         perform(supervisor);
     }
     supervise_tick(&supervisor->supervise, &supervisor->turn);
@@ -371,12 +371,17 @@ static int turn(struct supervisor *supervisor)
 
     if (count < 0 && errno != EINTR)
         return error_origin(-errno, "cannot wait for the children");
-    begin_turn(supervisor);
+    supervisor_begin_turn(supervisor);
     for (int i = 0; i < count; i++) {
-        if (seen[i].data.u64 == SIGNALS_TAG)
+        if (seen[i].data.u64 == SUPERVISOR_SIGNALS)
             take_signals(supervisor);
+        else if (seen[i].data.u64 == SUPERVISOR_LISTENER)
+            supervisor_take_visitors(supervisor);
+        else if (seen[i].data.u64 >= SUPERVISOR_VISITOR)
+            supervisor_hear_visitor(
+                supervisor, (size_t)(seen[i].data.u64 - SUPERVISOR_VISITOR));
         else
-            attend(supervisor, (size_t)seen[i].data.u64);
+            supervisor_attend(supervisor, (size_t)seen[i].data.u64);
         perform(supervisor);
     }
     check_deadlines(supervisor);
@@ -430,7 +435,8 @@ static int open_loop(struct supervisor *supervisor)
     supervisor->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (supervisor->signals < 0 || supervisor->epoll < 0)
         return error_origin(-errno, "cannot make the supervisor's loop");
-    return watch(supervisor, supervisor->signals, SIGNALS_TAG);
+    return supervisor_watch(supervisor, supervisor->signals,
+                            SUPERVISOR_SIGNALS);
 }
 
 static void log_start(const struct options *options)
@@ -453,13 +459,24 @@ static void log_start(const struct options *options)
                    log_quoted(consumer_options_reason(consumer.ignored[i])));
 }
 
-static int run(struct supervisor *supervisor)
+static int run(struct supervisor *supervisor, const struct roster *left)
 {
     int result = open_loop(supervisor);
 
-    if (result < 0)
+    if (result == 0)
+        result = supervisor_adopt(supervisor, left);
+    if (result == 0)
+        result = supervisor_open_listener(supervisor);
+    if (result != 0)
         return result;
-    begin_turn(supervisor);
+    if (supervisor_has_adopted(supervisor))
+        supervisor_gather(supervisor);
+    else
+        supervise_init(&supervisor->supervise,
+                       (unsigned)supervisor->options->egress_workers,
+                       supervisor->options->drain_timeout);
+    supervisor_note_roster(supervisor);
+    supervisor_begin_turn(supervisor);
     supervise_begin(&supervisor->supervise, &supervisor->turn);
     perform(supervisor);
     while (supervisor->supervise.phase != SUPERVISE_FINISHED) {
@@ -470,11 +487,17 @@ static int run(struct supervisor *supervisor)
     return supervise_exit_status(&supervisor->supervise);
 }
 
-int supervisor_run(const struct options *options)
+int supervisor_run(const struct options *options, int lock,
+                   const struct roster *left)
 {
-    static struct supervisor supervisor = { .epoll = -1, .signals = -1 };
+    static struct supervisor supervisor = { .epoll = -1,
+                                            .signals = -1,
+                                            .listener = -1 };
     int result;
 
+    for (size_t i = 0; i < VISITORS_MOST; i++)
+        supervisor.visitors[i] = -1;
+    supervisor.lock = lock;
     supervisor.options = options;
     random_seed_from_kernel(&supervisor.random);
     supervise_init(&supervisor.supervise, (unsigned)options->egress_workers,
@@ -483,11 +506,12 @@ int supervisor_run(const struct options *options)
     if (result < 0)
         return result;
     log_start(options);
-    result = run(&supervisor);
+    result = run(&supervisor, left);
     if (supervise_is_drained(&supervisor.supervise))
         remove_segments(&supervisor);
-    if (result >= 0)
+    if (result >= 0 && result != SUPERVISOR_REFUSES)
         log_notice("stopped", "status=%d", result);
+    control_socket_close(options->name, supervisor.listener);
     children_deinit(&supervisor.children);
     if (supervisor.signals >= 0)
         (void)close(supervisor.signals);
