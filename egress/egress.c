@@ -217,9 +217,17 @@ static void start_draining(struct egress *egress)
     egress->is_draining = true;
 }
 
-/* SIGTERM to this worker alone: what is on its way, and no more. */
+/*
+ * SIGTERM. With a supervisor it is meant for that one, and reaches us because
+ * it went to a whole process group, as systemd sends it: ingest may still be
+ * filling our queues. Without one: what is on its way, and no more.
+ */
 static void start_leaving(struct egress *egress)
 {
+    if (!egress->is_orphan) {
+        log_info("signal_left_to_supervisor", "signal=TERM");
+        return;
+    }
     start_draining(egress);
     egress->is_leaving = true;
 }

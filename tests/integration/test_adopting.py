@@ -2,41 +2,15 @@
 """The supervisor dies, its children go on, and the next one adopts them."""
 import os
 import signal
-import threading
 import time
 
+from integration.flow import Flow
 from integration.scene import CHANNEL
 from rig.bridge import Bridge
 from rig.processes import is_alive, wait_until
 
 KEY = '--partition-key=json:user_id'
 WORKERS = 2
-
-
-class _Flow:
-    """Publishes without a pause until it is told to end."""
-
-    def __init__(self, scene, nsqd, step=100, pause=0.01):
-        self._scene, self._nsqd, self._step = scene, nsqd, step
-        self._pause = pause
-        self.published = []
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        while not self._ends.wait(self._pause):
-            self.published += self._scene.publish(
-                self._nsqd, self._step, first=len(self.published))
-
-    def wait_for_more(self, count):
-        goal = len(self.published) + count
-        wait_until(lambda: len(self.published) >= goal, 'more is published')
-
-    def end(self):
-        self._ends.set()
-        self._thread.join()
-        return self.published
 
 
 def _kill_supervisor(bridge):
@@ -70,7 +44,7 @@ def _wait_until_adopted(bridge, count=WORKERS + 1):
 def killed_supervisor_is_replaced_and_its_children_are_adopted(scene):
     """(P10): no gap, no second writer, nothing twice."""
     nsqd, stream, bridge = _start(scene)
-    flow = _Flow(scene, nsqd)
+    flow = Flow(scene, nsqd)
     flow.wait_for_more(2000)
 
     before = _kill_supervisor(bridge)
@@ -95,7 +69,7 @@ def killed_supervisor_is_replaced_and_its_children_are_adopted(scene):
 def adopted_worker_that_is_killed_is_started_again(scene):
     """(P10): the new supervisor watches what it did not start."""
     nsqd, stream, bridge = _start(scene)
-    flow = _Flow(scene, nsqd)
+    flow = Flow(scene, nsqd)
     flow.wait_for_more(1000)
     _kill_supervisor(bridge)
     successor = _start_again(scene, bridge)
@@ -118,7 +92,7 @@ def adopted_worker_that_is_killed_is_started_again(scene):
 def supervisor_and_worker_killed_together_are_both_replaced(scene):
     """(P10)"""
     nsqd, stream, bridge = _start(scene)
-    flow = _Flow(scene, nsqd)
+    flow = Flow(scene, nsqd)
     flow.wait_for_more(1000)
 
     worker = bridge.worker(0)

@@ -12,6 +12,7 @@
 #define INGEST    1
 #define QUEUES    4
 #define DRAIN_NS  (5 * NS_PER_SECOND)
+#define HUNG_NS   (30 * NS_PER_SECOND)
 #define START_NS  (1000 * NS_PER_SECOND)
 #define TRY_AGAIN PROCESS_EXIT_TRY_AGAIN
 
@@ -24,7 +25,7 @@ static void set_up(void)
     random_seed(&lots, 1);
     turn =
         (struct supervise_turn){ .now = { .ns = START_NS }, .random = &lots };
-    supervise_init(&supervise, 2, DRAIN_NS);
+    supervise_init(&supervise, 2, DRAIN_NS, HUNG_NS);
 }
 
 static void pass(int64_t ns)
@@ -116,7 +117,7 @@ START_TEST(adopted_children_are_watched_and_only_the_missing_are_started)
     tell(SECOND, NEWS_ENDED, CHILD_SIGNALLED);
     pass(0);
     assert_only(ACTION_START, SECOND);
-    pass(SUPERVISE_HUNG_AFTER_NS);
+    pass(HUNG_NS);
     ck_assert_uint_eq(count_actions(ACTION_ABORT, INGEST), 1);
 }
 END_TEST
@@ -195,7 +196,7 @@ START_TEST(further_restarts_wait_twice_as_long_with_full_jitter)
     int64_t shortest[12];
 
     for (int round = 0; round < 400; round++) {
-        supervise_init(&supervise, 2, DRAIN_NS);
+        supervise_init(&supervise, 2, DRAIN_NS, HUNG_NS);
         start_all();
         for (size_t i = 0; i < ARRAY_LENGTH(longest); i++) {
             int64_t delay;
@@ -262,7 +263,7 @@ END_TEST
 START_TEST(silent_child_is_aborted_then_killed_then_restarted)
 {
     start_all();
-    pass(SUPERVISE_HUNG_AFTER_NS - 1);
+    pass(HUNG_NS - 1);
     ck_assert_uint_eq(turn.action_count, 0);
     tell(SECOND, NEWS_ALIVE, 0);
     tell(INGEST, NEWS_ALIVE, 0);
@@ -423,6 +424,60 @@ START_TEST(drain_that_takes_too_long_ends_in_kills)
 }
 END_TEST
 
+START_TEST(child_that_is_silent_while_it_drains_is_aborted)
+{
+    supervise_init(&supervise, 2, 10 * HUNG_NS, HUNG_NS);
+    start_all();
+    stop();
+
+    pass(HUNG_NS - 1);
+    tell(FIRST, NEWS_ALIVE, 0);
+    tell(SECOND, NEWS_ALIVE, 0);
+    pass(1);
+    assert_only(ACTION_ABORT, INGEST);
+    tell(INGEST, NEWS_ENDED, CHILD_SIGNALLED);
+    ck_assert_uint_eq(count_actions(ACTION_DRAIN, FIRST), 1);
+}
+END_TEST
+
+START_TEST(worker_that_ended_for_good_leaves_the_others_a_moment)
+{
+    supervise_init(&supervise, 2, 10 * HUNG_NS, 10 * HUNG_NS);
+    start_all();
+    tell(FIRST, NEWS_ENDED, PROCESS_EXIT_CONFIGURATION);
+
+    assert_only(ACTION_DRAIN, INGEST);
+    pass(SUPERVISE_BLOCKED_DRAIN_NS - 1);
+    ck_assert_uint_eq(turn.action_count, 0);
+    pass(1);
+    ck_assert_uint_eq(count_actions(ACTION_KILL, INGEST), 1);
+}
+END_TEST
+
+START_TEST(worker_that_ends_for_good_while_draining_shortens_it)
+{
+    supervise_init(&supervise, 2, 10 * HUNG_NS, 10 * HUNG_NS);
+    start_all();
+    stop();
+    tell(FIRST, NEWS_ENDED, PROCESS_EXIT_CONFIGURATION);
+
+    pass(SUPERVISE_BLOCKED_DRAIN_NS);
+    ck_assert_uint_eq(count_actions(ACTION_KILL, INGEST), 1);
+}
+END_TEST
+
+START_TEST(ingest_that_drained_before_it_was_asked_leaves_nothing)
+{
+    start_all();
+    tell(INGEST, NEWS_ENDED, 0); /* SIGTERM came to the whole group */
+    stop();
+    tell(FIRST, NEWS_ENDED, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+
+    ck_assert(supervise_is_drained(&supervise));
+}
+END_TEST
+
 START_TEST(second_request_to_stop_kills_at_once)
 {
     start_all();
@@ -509,7 +564,7 @@ START_TEST(every_state_knows_every_news)
                             CHILD_WAITING, CHILD_STARTING, CHILD_FINISHED,
                             CHILD_FINISHED },
         [CHILD_STOPPING] = { CHILD_STOPPING, CHILD_STOPPING, CHILD_STOPPING,
-                             CHILD_FINISHED, CHILD_STOPPING, CHILD_STOPPING,
+                             CHILD_FINISHED, CHILD_ABORTING, CHILD_STOPPING,
                              CHILD_KILLED },
         [CHILD_ABORTING] = { CHILD_ABORTING, CHILD_ABORTING, CHILD_ABORTING,
                              CHILD_WAITING, CHILD_KILLED, CHILD_ABORTING,
@@ -630,6 +685,13 @@ int main(void)
                    worker_that_waits_when_ingest_is_done_leaves_nothing);
     tcase_add_test(stopping, child_that_dies_while_it_drains_is_not_drained);
     tcase_add_test(stopping, drain_that_takes_too_long_ends_in_kills);
+    tcase_add_test(stopping, child_that_is_silent_while_it_drains_is_aborted);
+    tcase_add_test(stopping,
+                   worker_that_ended_for_good_leaves_the_others_a_moment);
+    tcase_add_test(stopping,
+                   worker_that_ends_for_good_while_draining_shortens_it);
+    tcase_add_test(stopping,
+                   ingest_that_drained_before_it_was_asked_leaves_nothing);
     tcase_add_test(stopping, second_request_to_stop_kills_at_once);
     tcase_add_test(stopping, first_request_after_a_failure_still_drains);
     tcase_add_test(stopping, stop_during_the_survey_kills_it_and_is_no_failure);

@@ -45,7 +45,7 @@ static struct monotonic hung_deadline(const struct step *step)
 {
     return in(step, step->child->role == CHILD_SURVEY
                         ? SUPERVISE_SURVEY_HUNG_AFTER_NS
-                        : SUPERVISE_HUNG_AFTER_NS);
+                        : step->supervise->hung_after_ns);
 }
 
 static bool is_draining(const struct supervise *supervise)
@@ -55,6 +55,8 @@ static bool is_draining(const struct supervise *supervise)
 
 static void start(const struct step *step)
 {
+    if (step->child->role == CHILD_INGEST)
+        step->supervise->is_ingest_drained = false;
     step->child->ready_at = MONOTONIC_NEVER;
     enter(step, CHILD_STARTING, hung_deadline(step));
     emit(step, ACTION_START);
@@ -96,13 +98,13 @@ static void retire(const struct step *step)
 
 /*
  * A child that waits for its restart and is told to drain is not started for
- * that. A worker may leave nothing behind if ingest saw everything decided.
+ * that. Nothing is left behind if ingest saw everything decided, also if it was
+ * not we who asked it to: SIGTERM to a process group reaches it as well.
  */
 static void retire_waiting(const struct step *step)
 {
-    bool is_empty = step->child->role == CHILD_SURVEY ||
-                    (step->child->role == CHILD_EGRESS &&
-                     step->supervise->is_ingest_drained);
+    bool is_empty =
+        step->child->role == CHILD_SURVEY || step->supervise->is_ingest_drained;
 
     step->supervise->is_unclean |= !is_empty;
     retire(step);
@@ -115,7 +117,7 @@ static void drain(const struct step *step)
         kill_now(step);
         return;
     }
-    enter(step, CHILD_STOPPING, MONOTONIC_NEVER);
+    enter(step, CHILD_STOPPING, hung_deadline(step));
     emit(step, ACTION_DRAIN);
 }
 
@@ -156,8 +158,24 @@ static bool is_final(int status)
     return status == PROCESS_EXIT_USAGE || status == PROCESS_EXIT_CONFIGURATION;
 }
 
+/*
+ * Ingest waits for what the workers decide. What one of them leaves, nobody
+ * decides any more, so that the rest only gets the time for what is on its way.
+ */
+static void limit_drain(const struct step *step)
+{
+    struct supervise *supervise = step->supervise;
+
+    supervise->is_blocked = true;
+    if (is_draining(supervise))
+        supervise->drain_deadline = monotonic_earlier(
+            supervise->drain_deadline, in(step, SUPERVISE_BLOCKED_DRAIN_NS));
+}
+
 static void fail(const struct step *step)
 {
+    if (step->child->role == CHILD_EGRESS && !step->supervise->is_quitting)
+        limit_drain(step);
     if (step->supervise->child_status == 0)
         step->supervise->child_status = step->value;
     step->supervise->is_unclean = true;
@@ -176,6 +194,8 @@ static void end_running(const struct step *step)
     bool goes_on = supervise->phase == SUPERVISE_DRAINING_INGEST &&
                    step->child->role == CHILD_EGRESS && !supervise->is_quitting;
 
+    if (step->child->role == CHILD_INGEST && step->value == 0)
+        supervise->is_ingest_drained = true;
     if (is_done || (is_survey && is_draining(supervise)))
         retire(step);
     else if (is_final(step->value))
@@ -232,7 +252,9 @@ static void (*const steps[CHILD_STATE_COUNT][NEWS_COUNT])(
         [NEWS_QUIT] = retire_waiting,
     },
     [CHILD_STOPPING] = {
+        [NEWS_ALIVE] = note_alive,
         [NEWS_ENDED] = end_stopping,
+        [NEWS_DEADLINE] = abort_hung,
         [NEWS_QUIT] = kill_now,
     },
     [CHILD_ABORTING] = {
@@ -297,6 +319,10 @@ static void begin_draining(struct supervise *supervise,
     supervise->phase = SUPERVISE_DRAINING_INGEST;
     supervise->drain_deadline =
         monotonic_after(turn->now, supervise->drain_timeout_ns);
+    if (supervise->is_blocked)
+        supervise->drain_deadline = monotonic_earlier(
+            supervise->drain_deadline,
+            monotonic_after(turn->now, SUPERVISE_BLOCKED_DRAIN_NS));
     take_step(supervise, SURVEY, NEWS_DRAIN, 0, turn);
     take_step(supervise, INGEST, NEWS_DRAIN, 0, turn);
 }
@@ -335,12 +361,13 @@ static void advance(struct supervise *supervise, struct supervise_turn *turn)
 }
 
 void supervise_init(struct supervise *supervise, unsigned worker_count,
-                    int64_t drain_timeout_ns)
+                    int64_t drain_timeout_ns, int64_t hung_after_ns)
 {
     assert(worker_count >= 1 && worker_count <= SUPERVISE_WORKERS_MOST);
     *supervise = (struct supervise){
         .child_count = worker_count + 2,
         .drain_timeout_ns = drain_timeout_ns,
+        .hung_after_ns = hung_after_ns,
         .drain_deadline = MONOTONIC_NEVER,
     };
     for (size_t i = 0; i < supervise->child_count; i++)
@@ -365,7 +392,7 @@ void supervise_adopt(struct supervise *supervise, size_t child,
     supervise->queue_count = queue_count;
     adopted->state = CHILD_READY;
     adopted->ready_at = now;
-    adopted->deadline = monotonic_after(now, SUPERVISE_HUNG_AFTER_NS);
+    adopted->deadline = monotonic_after(now, supervise->hung_after_ns);
 }
 
 void supervise_begin(struct supervise *supervise, struct supervise_turn *turn)

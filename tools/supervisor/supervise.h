@@ -35,13 +35,18 @@
 #define SUPERVISE_INGEST       1
 #define SUPERVISE_FIRST_WORKER 2
 
-/* A child says LIFELINE_ALIVE once a second; the survey does not. */
-#define SUPERVISE_HUNG_AFTER_NS        (30 * NS_PER_SECOND)
+/*
+ * A child says LIFELINE_ALIVE once a second, also while it drains; the survey
+ * does not. --hung-timeout says how long it may be silent.
+ */
 #define SUPERVISE_SURVEY_HUNG_AFTER_NS (180 * NS_PER_SECOND)
 #define SUPERVISE_ABORT_TIME_NS        (2 * NS_PER_SECOND)
 #define SUPERVISE_HEALTHY_AFTER_NS     (60 * NS_PER_SECOND)
 #define SUPERVISE_FIRST_DELAY_NS       (250 * NS_PER_MS)
 #define SUPERVISE_LONGEST_DELAY_NS     (30 * NS_PER_SECOND)
+
+/* How long the others may drain when a worker has ended for good. */
+#define SUPERVISE_BLOCKED_DRAIN_NS (2 * NS_PER_SECOND)
 
 enum child_role {
     CHILD_SURVEY,
@@ -54,7 +59,7 @@ enum child_state {
     CHILD_STARTING, /* runs and has not said READY; hung at its deadline */
     CHILD_READY,    /* works; hung at its deadline */
     CHILD_WAITING,  /* ended, starts again at its deadline */
-    CHILD_STOPPING, /* told to drain */
+    CHILD_STOPPING, /* told to drain; hung at its deadline */
     CHILD_ABORTING, /* hung and sent SIGABRT; killed at its deadline */
     CHILD_KILLED,   /* sent SIGKILL, not ended yet */
     CHILD_FINISHED, /* ended for good */
@@ -99,10 +104,12 @@ struct supervise {
     size_t child_count; /* survey, ingest, workers 0 to N - 1 */
     enum supervise_phase phase;
     int64_t drain_timeout_ns;
+    int64_t hung_after_ns;
     struct monotonic drain_deadline; /* NEVER unless draining */
     uint32_t queue_count;            /* as the survey says; 0 before */
     int child_status;                /* that stopped the bridge; else 0 */
     bool is_ingest_drained;          /* it finished every message */
+    bool is_blocked;                 /* a worker is gone, so it cannot */
     bool is_unclean;                 /* a child could not finish its work */
     bool is_asked_to_stop;           /* by supervise_stop() */
     bool is_quitting;                /* every child was or is killed */
@@ -130,7 +137,7 @@ struct supervise_turn {
 
 /* Nothing is started before supervise_begin(). */
 void supervise_init(struct supervise *supervise, unsigned worker_count,
-                    int64_t drain_timeout_ns);
+                    int64_t drain_timeout_ns, int64_t hung_after_ns);
 
 /*
  * Before supervise_begin(): this child of a former supervisor works already.

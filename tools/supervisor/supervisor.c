@@ -9,7 +9,7 @@
  *        │                                ▼   ▼                     │
  *        │                             STARTING ──── ended ────► WAITING
  *        │                              │  │  │                   ▲  │ ▲
- *        │                       READY  │  │  └─ silent for 30 s  │  │ │
+ *        │                       READY  │  │  └─ silent too long  │  │ │
  *        │                              ▼  │            │         │  │ │
  *        │               ┌──────────► READY ──── ended ─│─────────┘  │ │
  *        │               │             │ │              ▼            │ │
@@ -229,8 +229,9 @@ static void perform(struct supervisor *supervisor)
             supervisor_drain_child(supervisor, child);
             break;
         case ACTION_ABORT:
-            log_error("child_hung", "child=%s silent_s=%lld", name.text,
-                      (long long)(SUPERVISE_HUNG_AFTER_NS / NS_PER_SECOND));
+            log_error(
+                "child_hung", "child=%s silent_s=%lld", name.text,
+                (long long)(supervisor->options->hung_timeout / NS_PER_SECOND));
             children_signal(&supervisor->children, child, SIGABRT);
             break;
         case ACTION_KILL:
@@ -278,6 +279,17 @@ static void hear(struct supervisor *supervisor, size_t child)
         children_drop_lifeline(&supervisor->children, child);
 }
 
+/* The bridge ends with it; once is enough to say so. */
+static void log_final(const struct supervisor *supervisor, size_t child,
+                      int status)
+{
+    if (supervisor->supervise.child_status == 0)
+        log_error("bridge_cannot_go_on",
+                  "child=%s status=%d reason=\"it would only end so again; "
+                  "what was not sent stays in NSQ\"",
+                  supervisor_name_of(supervisor, child).text, status);
+}
+
 static void log_end(const struct supervisor *supervisor, size_t child, int pid,
                     const struct child_end *end)
 {
@@ -311,6 +323,9 @@ void supervisor_attend(struct supervisor *supervisor, size_t child)
         return;
     supervisor_note_roster(supervisor);
     log_end(supervisor, child, pid, &end);
+    if (end.status == PROCESS_EXIT_USAGE ||
+        end.status == PROCESS_EXIT_CONFIGURATION)
+        log_final(supervisor, child, end.status);
     supervisor_tell(supervisor, child, NEWS_ENDED, end.status);
 }
 
@@ -474,7 +489,8 @@ static int run(struct supervisor *supervisor, const struct roster *left)
     else
         supervise_init(&supervisor->supervise,
                        (unsigned)supervisor->options->egress_workers,
-                       supervisor->options->drain_timeout);
+                       supervisor->options->drain_timeout,
+                       supervisor->options->hung_timeout);
     supervisor_note_roster(supervisor);
     supervisor_begin_turn(supervisor);
     supervise_begin(&supervisor->supervise, &supervisor->turn);
@@ -501,7 +517,7 @@ int supervisor_run(const struct options *options, int lock,
     supervisor.options = options;
     random_seed_from_kernel(&supervisor.random);
     supervise_init(&supervisor.supervise, (unsigned)options->egress_workers,
-                   options->drain_timeout);
+                   options->drain_timeout, options->hung_timeout);
     result = children_init(&supervisor.children, options);
     if (result < 0)
         return result;
