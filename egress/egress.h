@@ -68,6 +68,7 @@ struct egress {
     struct landing *landings; /* QUEUE_PARTS_MOST for each sender */
     size_t landing_count;
     bool is_stream_gone; /* nothing is sent until a list comes */
+    bool is_learning;    /* paused for the first list of its life */
     struct log_limit listing_limit;
     struct retrier pause; /* of the whole worker */
     struct monotonic paused_until;

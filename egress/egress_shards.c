@@ -3,7 +3,8 @@
 /*
  * egress_shards - which shard has which hash keys, as this worker believes.
  *
- * A worker begins with the layout's word. Writes never fail because of a
+ * The first worker of a queue begins with the layout's word; its successors ask
+ * first, since the shards may have moved in the meantime. Writes never fail because of a
  * reshard: the only sign of one is a record that landed on a shard which the
  * map does not know, or which does not cover it. What became of that record is
  * then in doubt, and its queue waits; the others go on. The list of shards is
@@ -27,6 +28,9 @@
 
 /* How long lists may miss a shard before the reply that named it is doubted. */
 #define PATIENCE_NS (5 * NS_PER_SECOND)
+
+/* How long a successor waits for its first list before it begins without. */
+#define LEARNING_NS (250 * NS_PER_MS)
 
 /* The same trouble is told at most this often. */
 #define TROUBLE_LOG_NS (30 * NS_PER_SECOND)
@@ -52,6 +56,18 @@ static int make_rows(struct egress *egress)
     return 0;
 }
 
+/*
+ * True if another worker had a queue before: the shards may have moved since the
+ * layout was made. What is sent by an old map lands where KCL throws it away.
+ */
+static bool is_successor(const struct egress *egress)
+{
+    for (size_t i = 0; i < egress->sender_count; i++)
+        if (egress->senders[i].consumer.epoch > 1)
+            return true;
+    return false;
+}
+
 int egress_begin_shards(struct egress *egress)
 {
     /* Each part of each batch may be in doubt; memory is used when it is. */
@@ -62,6 +78,11 @@ int egress_begin_shards(struct egress *egress)
     if (!egress->landings || !egress->listing)
         return error_origin(-ENOMEM, "no memory for a list of shards");
     shard_listing_init(egress->listing);
+    if (is_successor(egress)) {
+        egress->is_learning = true;
+        egress->paused_until = monotonic_after(egress->now, LEARNING_NS);
+        shard_listing_want(egress->listing, egress->now);
+    }
     return make_rows(egress);
 }
 
@@ -200,10 +221,23 @@ static void stream_is_back(struct egress *egress)
                egress->map.count);
 }
 
+static bool is_same_map(const struct shard_map *one,
+                        const struct shard_map *other)
+{
+    if (one->count != other->count)
+        return false;
+    for (size_t i = 0; i < one->count; i++)
+        if (strcmp(one->rows[i].shard_id, other->rows[i].shard_id) != 0)
+            return false;
+    return true;
+}
+
 /* Make the list the map, and its rows ours. */
 static void take_map(struct egress *egress, struct shard_list *list,
                      const struct shard_map *map)
 {
+    bool is_same = is_same_map(&egress->map, map);
+
     free(egress->rows);
     free(egress->closed.rows);
     egress->rows = list->open.rows;
@@ -212,7 +246,7 @@ static void take_map(struct egress *egress, struct shard_list *list,
     list->open = list->closed = (struct shard_rows){ 0 };
     if (egress->is_stream_gone)
         stream_is_back(egress);
-    else
+    else if (!is_same)
         log_notice("shards_changed", "shards=%zu", egress->map.count);
 }
 
@@ -253,6 +287,10 @@ int egress_take_shards(struct egress *egress, const struct http_reply *reply)
     int result = shard_listing_take(egress->listing, reply, egress->now,
                                     &egress->random);
 
+    if (egress->is_learning && result != SHARD_LISTING_MORE) {
+        egress->is_learning = false;
+        egress->paused_until = (struct monotonic){ .ns = 0 };
+    }
     if (result == 0)
         return take_list(egress);
     if (result == SHARD_LISTING_FAILED) {

@@ -148,6 +148,7 @@ def killed_worker_is_followed_by_one_that_learns_the_shards_anew(scene):
                         TargetShardCount=8, ScalingType='UNIFORM_SCALING')
     published += scene.publish(nsqd, STEP, first=len(published))
     scene.wait_until_finished(nsqd)
+    dropped = stream.read().dropped_count
     simulator.misbehave(on='PutRecords', action='hold_after_commit')
     published += scene.publish(nsqd, STEP, first=len(published))
     wait_until(lambda: simulator.statistics()['faults'] > 0,
@@ -156,7 +157,8 @@ def killed_worker_is_followed_by_one_that_learns_the_shards_anew(scene):
     simulator.behave()
     scene.wait_until_finished(nsqd)
 
-    scene.expect_all(stream, published, duplicates_allowed=True)
+    verdict = scene.expect_all(stream, published, duplicates_allowed=True)
+    assert verdict.dropped == dropped, 'the successor began with an old map'
     # What was on its way came twice, and both copies are the same: same tag,
     # same bytes.
     copies = {}

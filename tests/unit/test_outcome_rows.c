@@ -224,7 +224,9 @@ static void make_worker(void)
         .shard_id = "shardId-000000000000",
     };
     sender.batch.end = fixture.producer.committed;
-    egress = (struct egress){ .options = &options, .sender_count = 1 };
+    egress = (struct egress){ .options = &options,
+                              .senders = &sender,
+                              .sender_count = 1 };
     egress.layout.queues = halves;
     egress.layout.queue_count = 2;
     ck_assert_int_eq(egress_begin_shards(&egress), 0);
