@@ -13,6 +13,7 @@
 #define REGISTER   "x"
 
 typedef uint32_t lanes __attribute__((vector_size(32)));
+typedef lanes lanes_anywhere __attribute__((aligned(4)));
 
 static inline lanes load_row(const uint8_t *const *blocks, size_t offset)
 {

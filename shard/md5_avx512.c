@@ -13,6 +13,7 @@
 #define REGISTER   "v"
 
 typedef uint32_t lanes __attribute__((vector_size(64)));
+typedef lanes lanes_anywhere __attribute__((aligned(4)));
 
 static inline __m128i load_lane(const uint8_t *block, size_t offset)
 {

@@ -6,6 +6,7 @@
  *
  *     LANES                     how many there are
  *     lanes                     a GCC vector type of as many uint32_t
+ *     lanes_anywhere            the same at any address of a uint32_t
  *     ADD_BLOCKS                the function's name
  *     REGISTER                  a vector register, as GCC's asm constraint
  *     load_row(blocks, offset)  16 bytes of every fourth lane from blocks[0] on
@@ -48,7 +49,7 @@ static inline void load_quarter(lanes words[4], const uint8_t *const *blocks,
 
 void ADD_BLOCKS(uint32_t *state, const uint8_t **blocks, size_t count)
 {
-    lanes *states = (lanes *)state;
+    lanes_anywhere *states = (lanes_anywhere *)state;
     lanes a = states[0];
     lanes b = states[1];
     lanes c = states[2];

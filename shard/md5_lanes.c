@@ -3,7 +3,6 @@
 #include "shard/md5_lanes.h"
 
 #include <assert.h>
-#include <stdalign.h>
 #include <stdatomic.h>
 
 #define IDLE SIZE_MAX
@@ -27,7 +26,7 @@ struct work {
     size_t active; /* lanes that have an input */
     struct lane lanes[MD5_LANES_MOST];
     const uint8_t *blocks[MD5_LANES_MOST];
-    alignas(64) uint32_t state[4 * MD5_LANES_MOST];
+    uint32_t state[4 * MD5_LANES_MOST];
 };
 
 static const uint32_t initial_state[4] = { 0x67452301, 0xefcdab89, 0x98badcfe,

@@ -28,7 +28,7 @@
 /*
  * Add `count` blocks of each lane to the lanes' states: word w of lane i is
  * state[w * lanes + i], and its blocks lie at blocks[i], which moves behind
- * them. state is aligned to a vector.
+ * them.
  */
 typedef void md5_add_blocks(uint32_t *state, const uint8_t **blocks,
                             size_t count);

@@ -13,6 +13,7 @@
 #define REGISTER   "w"
 
 typedef uint32x4_t lanes;
+typedef lanes lanes_anywhere __attribute__((aligned(4)));
 
 static inline lanes load_row(const uint8_t *const *blocks, size_t offset)
 {
