@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "shard/shared_word.h"
@@ -42,6 +43,8 @@ void queue_fixture_make(struct queue_fixture *fixture, uint64_t capacity,
     *fixture = (struct queue_fixture){ 0 };
     (void)snprintf(fixture->name, sizeof(fixture->name),
                    "/nsq_to_kinesis.test-%d.g1.q%u", (int)getpid(), count++);
+    /* A test that died may have left it, and process numbers come again. */
+    (void)shm_unlink(fixture->name);
     require(queue_create(fixture->name, &plan), "create");
     place_positions(fixture->name, position);
 }
