@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/error.h"
 
 #define SEGMENT_MODE 0600
@@ -132,6 +133,7 @@ int shared_memory_create(const char *name, size_t length,
         (void)shm_unlink(name);
         (void)close(descriptor);
     }
+    CRASH_POINT(segment_reserved);
     return result;
 }
 
@@ -146,6 +148,7 @@ void shared_memory_publish(struct shared_memory *memory, uint64_t magic,
     head->creator_start = process_start_time(getpid());
     head->created_wall_ns = clock_wall_time().ns;
     head->generation = generation;
+    CRASH_POINT(segment_unpublished);
     /* With verify_head(): who sees the magic sees the whole segment. */
     atomic_store_explicit(&head->magic, magic, memory_order_release);
 }

@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "shard/segment_name.h"
@@ -118,14 +119,17 @@ static int send_request(struct egress *egress, struct request *request)
         .content_type = put_records_content_type(request->format),
         .body = body,
     };
-    int result = kinesis_session_send(egress->session, request->slot,
-                                      &signed_request, egress->wall);
+    int result;
 
+    CRASH_POINT(request_unsent);
+    result = kinesis_session_send(egress->session, request->slot,
+                                  &signed_request, egress->wall);
     if (result)
         return result;
     request->is_sent = true;
     request->sent = egress->now;
     egress->in_flight++;
+    CRASH_POINT(request_started);
     counter_add(&egress->counters->requests_sent, 1);
     counter_add(&egress->counters->bytes_sent, body.length);
     counter_set(&egress->counters->requests_in_flight, egress->in_flight);
@@ -215,6 +219,7 @@ static void start_draining(struct egress *egress)
     if (!egress->is_draining)
         log_notice("draining", "queues=%zu", egress->sender_count);
     egress->is_draining = true;
+    CRASH_POINT(egress_drains);
 }
 
 /*
@@ -360,8 +365,10 @@ int egress_run(struct egress *egress)
 
         if (result < 0)
             return result;
-        if (result == 0 && egress->is_draining && is_idle(egress))
+        if (result == 0 && egress->is_draining && is_idle(egress)) {
+            CRASH_POINT(egress_drained);
             return 0;
+        }
         if (!keep_alive(egress) && result == 0)
             result = egress_wait(egress); /* queue, socket or timer */
         if (result < 0)

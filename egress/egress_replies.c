@@ -14,6 +14,7 @@
 
 #include <errno.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "common/seeded_bug.h"
@@ -148,6 +149,7 @@ static int settle(struct egress *egress, const struct request *request)
     }
     if (is_released)
         egress_wake_ingest(egress);
+    CRASH_POINT(ingest_woken);
     return 0;
 }
 
@@ -210,6 +212,7 @@ static void switch_protocol(struct egress *egress)
         egress->format == PUT_RECORDS_JSON)
         return;
     egress->format = PUT_RECORDS_JSON;
+    CRASH_POINT(protocol_switched);
     counter_add(&egress->counters->protocol_switches, 1);
     log_notice("protocol_switched", "from=cbor to=json stream=%s",
                egress->options->stream);
@@ -340,6 +343,7 @@ int egress_collect_replies(struct egress *egress)
             continue;
         }
         request = &egress->requests[reply.slot];
+        CRASH_POINT(reply_unread);
         request->is_sent = false;
         egress->in_flight--;
         note_time(egress, request, &reply);

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/seeded_bug.h"
 #include "egress/egress.h"
@@ -263,6 +264,7 @@ static int take_list(struct egress *egress)
         return 0;
     }
     take_map(egress, list, &map);
+    CRASH_POINT(shards_taken);
     result = resolve_landings(egress);
     if (result == 0 && egress->landing_count > 0)
         shard_listing_again(egress->listing, egress->now, &egress->random);
@@ -303,6 +305,7 @@ int egress_take_shards(struct egress *egress, const struct http_reply *reply)
 
 void egress_lose_stream(struct egress *egress)
 {
+    CRASH_POINT(stream_lost);
     if (egress->is_stream_gone)
         return;
     egress->is_stream_gone = true;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "common/process_exit.h"
@@ -79,12 +80,14 @@ static int run_survey(const struct options *options)
         status = result > 0 ? exit_of_survey(result) : PROCESS_EXIT_TRY_AGAIN;
         goto out;
     }
+    CRASH_POINT(survey_taken);
     result = segments_provide(options, &survey, &random, &report);
     if (result) {
         log_fatal("queues_failed", "why=%s", log_quoted(error_take(result)));
         goto out;
     }
     log_survey(&survey, &report, session);
+    CRASH_POINT(survey_untold);
     (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_SURVEYED,
                         (uint32_t)report.queue_count);
     status = PROCESS_EXIT_STOPPED;
@@ -126,6 +129,8 @@ int main(int argc, char *argv[])
     char process[32];
     int result;
 
+    if (crash_point_is_asked(argc, argv))
+        return PROCESS_EXIT_STOPPED;
     options_init(&options);
     result = options_parse(&options, argc, argv);
     if (result == 0 && options.version) {

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "common/crash_point.h"
 #include "common/seeded_bug.h"
 
 #define RECORD_COUNT_UNLIMITED SIZE_MAX
@@ -164,6 +165,7 @@ static int refuse_first(struct queue_sender *sender, uint64_t end)
 
     (void)batch_decide(&sender->consumer, end, &whole,
                        VERDICT_REFUSED_TOO_LARGE, &decided);
+    CRASH_POINT(too_large);
     return release(sender, end);
 }
 
@@ -302,6 +304,7 @@ static int divide_anew(struct queue_sender *sender, const struct shard_map *map,
     }
     batch.sent = now;
     queue_intend(&sender->consumer, &batch);
+    CRASH_POINT(divided_anew);
     sender->batch = batch;
     return update_batch_key(sender);
 }
@@ -384,6 +387,7 @@ size_t queue_sender_on_accepted(struct queue_sender *sender,
     sender->parts_on_their_way--;
     (void)batch_decide(&sender->consumer, sender->batch.end, part,
                        VERDICT_DELIVERED, &decided);
+    CRASH_POINT(part_accepted);
     return decided;
 }
 
@@ -394,6 +398,7 @@ void queue_sender_on_failed(struct queue_sender *sender,
     assert(sender->parts_on_their_way > 0);
     sender->parts_on_their_way--;
     sender->is_ambiguous |= outcome->certainty == OUTCOME_AMBIGUOUS;
+    CRASH_POINT(part_failed);
     if (outcome->action == OUTCOME_BACK_OFF) {
         if (!sender->is_throttled)
             limiter_on_refused(&sender->limiter, sender->looked, random);
@@ -446,6 +451,7 @@ void queue_sender_halve(struct queue_sender *sender)
     sender->is_blamed = false;
     sender->state = SENDER_IDLE;
     sender->waiting_since = sender->looked;
+    CRASH_POINT(halved);
 }
 
 /* Let batches grow again after a refused record was found. */

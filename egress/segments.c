@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/shared_memory.h"
 #include "shard/layout.h"
@@ -149,12 +150,15 @@ static int make_segments(const char *bridge, const struct layout *layout)
 
     if (result == 0)
         result = wakeup_create(wakeup.text, layout->generation);
+    CRASH_POINT(wakeup_made);
     while (result == 0 && made < layout->queue_count) {
         result = make_queue(bridge, layout, made);
         made++;
+        CRASH_POINT(queue_made);
     }
     if (result == 0)
         result = layout_create(segment_name_of(bridge, "layout").text, layout);
+    CRASH_POINT(layout_made);
     if (result)
         (void)remove_segments(bridge, layout->generation, made);
     return result;

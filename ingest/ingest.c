@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/child_signals.h"
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "shard/segment_name.h"
@@ -52,6 +53,7 @@ void ingest_start_draining(struct ingest *ingest)
         return;
     ingest->is_draining = true;
     log_notice("draining", "nsqd=%zu", ingest->nsqd_count);
+    CRASH_POINT(ingest_drains);
     for (size_t i = 0; i < ingest->nsqd_count; i++) {
         struct nsqd *nsqd = ingest->nsqds[i];
 
@@ -167,8 +169,10 @@ int ingest_run(struct ingest *ingest)
 
         if (result < 0)
             return result;
-        if (is_drained(ingest))
+        if (is_drained(ingest)) {
+            CRASH_POINT(ingest_drained);
             return 0;
+        }
         if (keep_alive(ingest) < 0)
             return error_sentence(-EIO, "cannot watch the new lifeline");
         /* A step that moved something may have made work for an earlier one;

@@ -12,6 +12,7 @@
 
 #include "ingest/ingest_lookups.h"
 
+#include "common/crash_point.h"
 #include "common/lifeline.h"
 #include "common/seeded_bug.h"
 
@@ -31,6 +32,7 @@ int ingest_write_message(struct ingest *ingest, struct nsqd *nsqd,
                                  .incarnation = nsqd->incarnation };
     int result = router_route(&ingest->router, message, &delivery);
 
+    CRASH_POINT(message_known);
     if (result == ROUTER_TOO_LARGE)
         ingest_refuse(ingest, nsqd, &message->id, "too large for the stream");
     if (result)
@@ -38,6 +40,7 @@ int ingest_write_message(struct ingest *ingest, struct nsqd *nsqd,
     if (SEEDED_BUG(early_fin))
         (void)nsq_connection_finish(&nsqd->connection, &message->id);
     redelivery_on_written(&ingest->redelivery, nsqd->source, id);
+    CRASH_POINT(redelivery_known);
     note_message(ingest, message->body.length);
     return 0;
 }
@@ -64,6 +67,7 @@ static void on_subscribed(struct ingest *ingest, struct nsqd *nsqd,
                nsqd->name, log_quoted(terms->version), terms->msg_timeout_ms,
                terms->max_rdy_count);
     backoff_reset(&nsqd->backoff);
+    CRASH_POINT(subscribed);
     nsqd->has_complained = false;
     ingest->needs_ready = true;
     ingest_plan_touch(ingest);

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/seeded_bug.h"
 
@@ -134,11 +135,13 @@ static void finish_record(struct ingest *ingest,
         return;
     }
     has_fin = give_fin(ingest, record);
+    CRASH_POINT(fin_given);
     counter_add(has_fin ? &ingest->counters->messages_finished
                         : &ingest->counters->messages_unfinished,
                 1);
     if (!SEEDED_BUG(no_log))
         note_record(ingest, record, has_fin);
+    CRASH_POINT(noted);
 }
 
 static bool is_decided(const struct record_header *record)
@@ -175,6 +178,7 @@ int ingest_finish(struct ingest *ingest)
         }
         if (result == QUEUE_CORRUPT)
             return complain_about_queue(ingest, i);
+        CRASH_POINT(room_not_free);
         queue_finish(producer); /* A2: after the notes */
     }
     ingest->needs_ready |= finished > 0;
@@ -235,6 +239,7 @@ int ingest_touch(struct ingest *ingest)
     redelivery_on_time(&ingest->redelivery, ingest->now);
     for (size_t i = 0; i < ingest->queues.layout.queue_count; i++)
         touched += touch_queue(ingest, i);
+    CRASH_POINT(touched);
     counter_add(&ingest->counters->messages_touched, (uint64_t)touched);
     return touched;
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 
 static struct nsqd *find(const struct ingest *ingest, const char *name)
@@ -82,6 +83,7 @@ void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why)
         counter_add(&ingest->counters->connections_lost, 1);
     ingest->needs_ready = true;
     ingest_save_parked(ingest, nsqd);
+    CRASH_POINT(connection_lost);
     nsqd_on_ended(nsqd, ingest->now, &ingest->random);
     ingest_lookups_hurry(ingest);
 }
@@ -177,7 +179,9 @@ int ingest_send(struct ingest *ingest)
 
         if (nsqd->connection.state == NSQ_CONNECTION_STATE_FAILED)
             ingest_lose(ingest, nsqd, nsqd->connection.complaint);
+        CRASH_POINT(fins_unsent);
         nsqd_send(nsqd);
+        CRASH_POINT(fins_sent);
     }
     return 0;
 }

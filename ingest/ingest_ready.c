@@ -9,6 +9,8 @@
 
 #include "ingest/ingest.h"
 
+#include "common/crash_point.h"
+
 /*
  * Keyed messages have no choice, so the fullest queue speaks for all of them;
  * those without a key take any queue, so all the room counts.
@@ -60,6 +62,7 @@ int ingest_adjust_ready(struct ingest *ingest)
                                        connections[i].ready);
         sum += connections[i].ready;
     }
+    CRASH_POINT(ready_given);
     counter_set(&ingest->counters->ready_count, sum);
     counter_set(&ingest->counters->connections_open, count);
     return 0;

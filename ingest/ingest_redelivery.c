@@ -19,6 +19,7 @@
 
 #include "ingest/ingest.h"
 
+#include "common/crash_point.h"
 #include "common/seeded_bug.h"
 #include "shard/segment_name.h"
 
@@ -28,6 +29,7 @@ static void take_queued(struct ingest *ingest, struct nsqd *nsqd,
 {
     if (record->incarnation != nsqd->incarnation) {
         record->incarnation = nsqd->incarnation;
+        CRASH_POINT(target_changed);
         counter_add(&ingest->counters->redeliveries_queued, 1);
         return;
     }
@@ -65,6 +67,7 @@ int ingest_take_candidate(struct ingest *ingest, struct nsqd *nsqd,
         if (SEEDED_BUG(lost_fin))
             return 0;
         (void)nsq_connection_finish(&nsqd->connection, &message->id);
+        CRASH_POINT(redelivery_finished);
         return 0;
     }
     return 0;
@@ -136,6 +139,7 @@ int ingest_open_redelivery(struct ingest *ingest)
         name.text, power_of_two_from(ingest->options->redelivery_window),
         &ingest->acknowledged);
 
+    CRASH_POINT(log_opened);
     if (result == 0)
         result = redelivery_init(&ingest->redelivery, ingest->queues.producers,
                                  ingest->queues.layout.queue_count,

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "common/process_exit.h"
@@ -40,6 +41,8 @@ int main(int argc, char *argv[])
     static struct options options;
     int result;
 
+    if (crash_point_is_asked(argc, argv))
+        return PROCESS_EXIT_STOPPED;
     options_init(&options);
     result = options_parse(&options, argc, argv);
     if (result == 0 && options.version) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "shard/segment_name.h"
@@ -126,6 +127,7 @@ int queue_set_publish(struct queue_set *set)
             (uint64_t)wakeup_kick(&set->wakeups->places[WAKEUP_EGRESS + owner],
                                   WAKEUP_DESCRIPTOR_EGRESS + (int)owner);
     }
+    CRASH_POINT(egress_woken);
     choose_roomiest(set);
     return count;
 }

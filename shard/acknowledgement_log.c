@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "shard/shared_word.h"
 
@@ -120,6 +121,7 @@ void acknowledgement_log_note(struct acknowledgement_log *log,
     store_relaxed(&entry->checksum, acknowledgement->checksum);
     store_relaxed(&entry->source, acknowledgement->source |
                                       (acknowledgement->has_fin ? HAS_FIN : 0));
+    CRASH_POINT(note_unpublished);
     log->position++;
     store_release(&log->segment->position, log->position); /* A1 */
 }

@@ -2,6 +2,7 @@
 
 #include "shard/queue_consumer.h"
 
+#include "common/crash_point.h"
 #include "common/seeded_bug.h"
 #include "shard/shared_word.h"
 
@@ -20,6 +21,7 @@ int queue_consumer_open(const char *name, uint64_t owner,
         return QUEUE_TAKEN;
     if (result < 0)
         return result;
+    CRASH_POINT(consumer_locked);
     return queue_consumer_begin(consumer, owner);
 }
 
@@ -35,6 +37,7 @@ int queue_consumer_begin(struct queue_consumer *consumer, uint64_t owner)
     consumer->released = now.released;
     queue_take_lease(&segment->positions->consumer, owner);
     consumer->epoch = load_relaxed(&segment->positions->consumer.epoch);
+    CRASH_POINT(consumer_leased);
     return 0;
 }
 
@@ -120,6 +123,7 @@ void queue_intend(struct queue_consumer *consumer, struct queue_batch *batch)
     batch->epoch = consumer->epoch;
     store_relaxed(&intent->first, batch->first);
     store_relaxed(&intent->end, batch->end);
+    CRASH_POINT(intent_begun);
     store_relaxed(&intent->epoch, batch->epoch);
     store_relaxed(&intent->wall_ns, (uint64_t)batch->sent.ns);
     store_relaxed(&intent->part_count, batch->part_count);
@@ -132,7 +136,9 @@ void queue_intend(struct queue_consumer *consumer, struct queue_batch *batch)
         }
         write_part(&intent->parts[i], part);
     }
+    CRASH_POINT(intent_unpublished);
     store_release(&positions->batch, number); /* Q3, with queue_intended() */
+    CRASH_POINT(intended);
 }
 
 static bool overlap(const struct queue_part *one, const struct queue_part *two)
@@ -204,8 +210,10 @@ int queue_release(struct queue_consumer *consumer, uint64_t position)
     if (queue_check_epoch(consumer))
         return QUEUE_FENCED;
     consumer->released = position;
+    CRASH_POINT(unreleased);
     store_release(&consumer->segment.positions->released,
                   position); /* Q2, with queue_decided() */
+    CRASH_POINT(released);
     return 0;
 }
 

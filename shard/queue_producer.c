@@ -2,6 +2,7 @@
 
 #include "shard/queue_producer.h"
 
+#include "common/crash_point.h"
 #include "shard/shared_word.h"
 
 int queue_producer_open(const char *name, struct queue_producer *producer)
@@ -18,6 +19,7 @@ int queue_producer_open(const char *name, struct queue_producer *producer)
         return QUEUE_TAKEN;
     if (result < 0)
         return result;
+    CRASH_POINT(producer_locked);
     return queue_producer_begin(producer);
 }
 
@@ -35,6 +37,7 @@ int queue_producer_begin(struct queue_producer *producer)
     producer->decided = now.finished;
     producer->finished = now.finished;
     queue_take_lease(&segment->positions->producer, 0);
+    CRASH_POINT(producer_leased);
     return 0;
 }
 
@@ -52,6 +55,7 @@ static void write_padding(struct queue_producer *producer, uint64_t space)
     padding->length = (uint32_t)space;
     padding->kind = RECORD_PADDING;
     producer->reserved += space;
+    CRASH_POINT(padding_written);
 }
 
 int queue_reserve(struct queue_producer *producer, size_t length,
@@ -80,6 +84,7 @@ int queue_reserve(struct queue_producer *producer, size_t length,
     (*record)->kind = RECORD_MESSAGE;
     (*record)->verdict = VERDICT_NONE;
     producer->reserved += space;
+    CRASH_POINT(record_reserved);
     return 0;
 }
 
@@ -88,8 +93,10 @@ void queue_publish(struct queue_producer *producer)
     if (producer->committed == producer->reserved)
         return;
     producer->committed = producer->reserved;
+    CRASH_POINT(unpublished);
     store_release(&producer->segment.positions->committed,
                   producer->committed); /* Q1, with queue_peek() */
+    CRASH_POINT(published);
 }
 
 /* Load `released` if it may show something new. QUEUE_CORRUPT if it cannot. */
@@ -140,6 +147,7 @@ void queue_finish(struct queue_producer *producer)
     producer->finished = producer->decided;
     store_release(&producer->segment.positions->finished,
                   producer->finished); /* for the inspector alone */
+    CRASH_POINT(finished_moved);
 }
 
 uint64_t queue_oldest(const struct queue_producer *producer)

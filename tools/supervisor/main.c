@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/options.h"
@@ -75,6 +76,8 @@ int main(int argc, char *argv[])
     int result;
 
     keep_standard_descriptors();
+    if (crash_point_is_asked(argc, argv))
+        return PROCESS_EXIT_STOPPED;
     options_init(&options);
     result = options_parse(&options, argc, argv);
     if (result == 0 && options.help) {

@@ -65,6 +65,7 @@
 #include "common/bytes.h"
 #include "common/clock.h"
 #include "common/consumer_options.h"
+#include "common/crash_point.h"
 #include "common/error.h"
 #include "common/lifeline.h"
 #include "common/log.h"
@@ -179,8 +180,10 @@ static void start_child(struct supervisor *supervisor, size_t child)
 {
     const struct child_process *process =
         &supervisor->children.processes[child];
-    int result = children_start(&supervisor->children, child);
+    int result;
 
+    CRASH_POINT(child_starts);
+    result = children_start(&supervisor->children, child);
     if (result == 0) {
         result = supervisor_watch(supervisor, process->lifeline, child);
         if (result == 0)
@@ -194,6 +197,7 @@ static void start_child(struct supervisor *supervisor, size_t child)
         log_line(level_of(supervisor, child, LOG_INFO), "child_started",
                  "child=%s pid=%d", supervisor_name_of(supervisor, child).text,
                  (int)process->pid);
+        CRASH_POINT(child_started);
         return;
     }
     log_error("child_not_started", "child=%s reason=%s",
@@ -226,6 +230,7 @@ static void perform(struct supervisor *supervisor)
             break;
         case ACTION_DRAIN:
             log_info("child_drains", "child=%s", name.text);
+            CRASH_POINT(child_drains);
             supervisor_drain_child(supervisor, child);
             break;
         case ACTION_ABORT:
@@ -523,6 +528,7 @@ int supervisor_run(const struct options *options, int lock,
         return result;
     log_start(options);
     result = run(&supervisor, left);
+    CRASH_POINT(bridge_drained);
     if (supervise_is_drained(&supervisor.supervise))
         remove_segments(&supervisor);
     if (result >= 0 && result != SUPERVISOR_REFUSES)
