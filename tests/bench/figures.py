@@ -66,9 +66,11 @@ class Figures:
 
 
 def shown(value):
-    """Three digits that matter, thousands apart."""
+    """Three digits that matter, thousands apart; ratios end in hundredths."""
     if value is None:
         return ''
     if abs(value) >= 1000:
         return f'{value:,.0f}'.replace(',', ' ')
-    return f'{value:.3g}' if abs(value) < 100 else f'{value:.0f}'
+    if abs(value) >= 100:
+        return f'{value:.0f}'
+    return f'{value:.2f}' if 1 <= abs(value) < 10 else f'{value:.3g}'
