@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "common/error.h"
+#include "common/segment_explanation.h"
 #include "tools/inspector/json_line.h"
 #include "tools/inspector/segment_fault.h"
 
@@ -91,8 +92,7 @@ void inspection_cannot_use(struct inspection *inspection,
 {
     char clause[256];
 
-    segment_fault_explain(segment->name.text, magic, version, clause,
-                          sizeof(clause));
+    segment_explain(segment->name.text, magic, version, clause, sizeof(clause));
     inspection_damage(inspection, segment, "%s", clause);
 }
 

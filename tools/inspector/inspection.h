@@ -61,7 +61,7 @@ void inspection_damage(struct inspection *inspection,
                        const struct segment_entry *segment, const char *format,
                        ...) __attribute__((format(printf, 3, 4)));
 
-/* The same with what segment_fault_explain() finds. */
+/* The same with what segment_explain() finds. */
 void inspection_cannot_use(struct inspection *inspection,
                            const struct segment_entry *segment, uint64_t magic,
                            uint32_t version);

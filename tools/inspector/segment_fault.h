@@ -2,19 +2,8 @@
 #pragma once
 
 /*
- * segment_fault - what is wrong with a segment, and survival of a bad one.
+ * segment_fault - survival of a segment that is cut while one looks at it.
  */
-
-#include <stddef.h>
-#include <stdint.h>
-
-/*
- * Say in one clause why a segment cannot be used that should begin with
- * `magic` and `version`, as "belongs to user 1001". Reads the file instead of
- * mapping it, so that nothing about it can do harm.
- */
-void segment_fault_explain(const char *name, uint64_t magic, uint32_t version,
-                           char *clause, size_t length);
 
 /*
  * Call look(what). A mapped segment that somebody makes shorter ends a reader
