@@ -49,9 +49,12 @@ static int open_senders(struct egress *egress)
         struct segment_name name = segment_name_of_queue(
             egress->options->name, egress->layout.generation, (uint32_t)i);
         struct queue_sender *sender = &egress->senders[egress->sender_count++];
+        struct queue_plan plan = layout_plan_of(&egress->layout, i);
         int result = queue_sender_open(name.text, &egress->layout.queues[i],
                                        egress->worker, sender);
 
+        if (result == 0 && !queue_segment_is(&sender->consumer.segment, &plan))
+            result = QUEUE_CORRUPT;
         if (result > 0)
             return queue_complain(result, "another worker reads", name.text);
         if (result < 0)

@@ -144,13 +144,6 @@ static void finish_record(struct ingest *ingest,
     CRASH_POINT(noted);
 }
 
-static bool is_decided(const struct record_header *record)
-{
-    return record->verdict == VERDICT_DELIVERED ||
-           record->verdict == VERDICT_REFUSED_TOO_LARGE ||
-           record->verdict == VERDICT_REFUSED_BY_KINESIS;
-}
-
 static int complain_about_queue(struct ingest *ingest, size_t index)
 {
     counter_add(&ingest->counters->records_corrupt, 1);
@@ -171,7 +164,7 @@ int ingest_finish(struct ingest *ingest)
 
         while ((result = queue_decided(producer, &record)) == 0) {
             /* Released without a verdict: nobody may FIN that. */
-            if (!is_decided(record))
+            if (!record_verdict_is_final(record->verdict))
                 return complain_about_queue(ingest, i);
             finish_record(ingest, record);
             finished++;

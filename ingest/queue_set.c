@@ -16,9 +16,12 @@ static int open_queues(const char *bridge, struct queue_set *set)
     for (size_t i = 0; i < set->layout.queue_count; i++) {
         struct segment_name name =
             segment_name_of_queue(bridge, set->layout.generation, (uint32_t)i);
+        struct queue_plan plan = layout_plan_of(&set->layout, i);
         int result = queue_producer_open(name.text, &set->producers[i]);
 
         set->open_count = i + 1;
+        if (result == 0 && !queue_segment_is(&set->producers[i].segment, &plan))
+            result = QUEUE_CORRUPT;
         if (result > 0)
             return queue_complain(result, "another ingest writes", name.text);
         if (result < 0)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "common/error.h"
 #include "shard/queue_layout.h"
 
@@ -18,8 +20,21 @@ struct layout_segment {
     uint64_t max_record_size;
     uint32_t row_size; /* sizeof(struct layout_queue) */
     uint32_t reserved;
+    uint64_t checksum; /* of all that the survey wrote, but for this */
     struct layout_queue rows[];
 };
+
+static uint64_t checksum_of(const struct layout_segment *segment,
+                            uint32_t generation)
+{
+    size_t start = offsetof(struct layout_segment, instance);
+    size_t end = offsetof(struct layout_segment, checksum);
+    uint64_t seed = XXH3_64bits_withSeed((const uint8_t *)segment + start,
+                                         end - start, generation);
+
+    return XXH3_64bits_withSeed(
+        segment->rows, segment->queue_count * sizeof(*segment->rows), seed);
+}
 
 int layout_create(const char *name, const struct layout *layout)
 {
@@ -42,6 +57,7 @@ int layout_create(const char *name, const struct layout *layout)
     segment->max_record_size = layout->max_record_size;
     segment->row_size = sizeof(*layout->queues);
     memcpy(segment->rows, layout->queues, rows);
+    segment->checksum = checksum_of(segment, layout->generation);
     shared_memory_publish(&memory, LAYOUT_MAGIC, LAYOUT_VERSION,
                           layout->generation);
     shared_memory_close(&memory);
@@ -75,7 +91,8 @@ static bool segment_is_sound(const struct layout_segment *segment,
                          segment->queue_count * sizeof(struct layout_queue) &&
            segment->max_record_size > 0 &&
            segment->queue_capacity >= QUEUE_CAPACITY_LEAST &&
-           segment->queue_capacity <= QUEUE_CAPACITY_MOST;
+           segment->queue_capacity <= QUEUE_CAPACITY_MOST &&
+           segment->checksum == checksum_of(segment, segment->head.generation);
 }
 
 static int copy_segment(const struct shared_memory *memory,
@@ -84,7 +101,7 @@ static int copy_segment(const struct shared_memory *memory,
     const struct layout_segment *segment = memory->address;
 
     if (!segment_is_sound(segment, memory->length))
-        return -EPROTO;
+        return -EUCLEAN;
     layout->generation = segment->head.generation;
     layout->instance = segment->instance;
     layout->queue_capacity = segment->queue_capacity;
@@ -95,7 +112,7 @@ static int copy_segment(const struct shared_memory *memory,
         return error_origin(-ENOMEM, "cannot copy the layout");
     memcpy(layout->queues, segment->rows,
            layout->queue_count * sizeof(*layout->queues));
-    return ranges_cover_everything(layout) ? 0 : -EPROTO;
+    return ranges_cover_everything(layout) ? 0 : -EUCLEAN;
 }
 
 int layout_read(const char *name, struct layout *layout)
@@ -109,17 +126,28 @@ int layout_read(const char *name, struct layout *layout)
     if (result == SHARED_MEMORY_ABSENT)
         return error_sentence(-ENOENT, "there is no layout %s", name);
     if (result > 0)
-        return error_sentence(-EPROTO, "the layout %s is of another build",
+        return error_sentence(-EUCLEAN, "the layout %s is of another build",
                               name);
     if (result < 0)
         return result;
     result = copy_segment(&memory, layout);
-    if (result == -EPROTO)
+    if (result == -EUCLEAN)
         (void)error_sentence(result, "the layout %s is damaged", name);
     if (result < 0)
         layout_deinit(layout);
     shared_memory_close(&memory);
     return result;
+}
+
+struct queue_plan layout_plan_of(const struct layout *layout, size_t index)
+{
+    return (struct queue_plan){
+        .capacity = layout->queue_capacity,
+        .generation = layout->generation,
+        .index = (uint32_t)index,
+        .first = layout->queues[index].first,
+        .last = layout->queues[index].last,
+    };
 }
 
 void layout_deinit(struct layout *layout)

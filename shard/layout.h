@@ -14,10 +14,11 @@
 
 #include "common/shared_memory.h"
 #include "shard/hash_key.h"
+#include "shard/queue_segment.h"
 #include "shard/shard_map.h"
 
 #define LAYOUT_MAGIC       SEGMENT_MAGIC('N', '2', 'K', 'L', 'A', 'Y', 'O', 'U')
-#define LAYOUT_VERSION     1
+#define LAYOUT_VERSION     2
 #define LAYOUT_QUEUES_MOST 20000 /* the largest provisioned shard quota */
 
 /* One queue: at start exactly one open shard. */
@@ -43,13 +44,16 @@ int layout_create(const char *name, const struct layout *layout);
 /*
  * Read the segment into *layout, which the caller ends with layout_deinit().
  *
- * Returns 0 or a negative errno with its sentence: absent, of another build,
- * or with numbers that cannot be true.
+ * Returns 0 or a negative errno with its sentence: -ENOENT, or -EUCLEAN if it
+ * is of another build or is not what the survey wrote.
  */
 int layout_read(const char *name, struct layout *layout);
 
 /* Legal on a zeroed layout. */
 void layout_deinit(struct layout *layout);
+
+/* What the head of queue `index` must say. */
+struct queue_plan layout_plan_of(const struct layout *layout, size_t index);
 
 /*
  * The queue whose range holds `key`. The ranges of a checked layout cover

@@ -136,6 +136,7 @@ void queue_intend(struct queue_consumer *consumer, struct queue_batch *batch)
         }
         write_part(&intent->parts[i], part);
     }
+    store_relaxed(&intent->checksum, queue_intent_checksum(intent, number));
     CRASH_POINT(intent_unpublished);
     store_release(&positions->batch, number); /* Q3, with queue_intended() */
     CRASH_POINT(intended);
@@ -180,6 +181,11 @@ int queue_intended(struct queue_consumer *consumer, struct queue_batch *batch)
         .sent = { .ns = (int64_t)load_relaxed(&intent->wall_ns) },
     };
 
+    if (number == 0)
+        return QUEUE_EMPTY;
+    if (load_relaxed(&intent->checksum) !=
+        queue_intent_checksum(intent, number))
+        return QUEUE_CORRUPT;
     if (found.end <= consumer->released)
         return QUEUE_EMPTY;
     if (found.first != consumer->released || found.end > consumer->committed ||

@@ -83,7 +83,7 @@
 #include "common/shared_memory.h"
 
 #define QUEUE_MAGIC   SEGMENT_MAGIC('N', '2', 'K', 'Q', 'U', 'E', 'U', 'E')
-#define QUEUE_VERSION 2
+#define QUEUE_VERSION 3
 
 #define QUEUE_CAPACITY_LEAST 4096
 #define QUEUE_CAPACITY_MOST  (UINT64_C(1) << 32)
@@ -145,6 +145,7 @@ struct queue_intent {
     _Atomic uint64_t epoch;      /* of the worker that noted it */
     _Atomic uint64_t wall_ns;    /* when, since 1970 */
     _Atomic uint64_t part_count; /* of parts, at least 1 */
+    _Atomic uint64_t checksum;   /* queue_intent_checksum() */
     struct queue_intent_part parts[QUEUE_PARTS_MOST];
 };
 
@@ -165,11 +166,15 @@ enum record_kind {
     RECORD_PADDING = 2, /* only `length` and `kind` mean anything */
 };
 
+/*
+ * Any two differ in four bits: a verdict is not in the checksum, which ingest
+ * writes, and no flipped bit may turn one into another.
+ */
 enum record_verdict {
-    VERDICT_NONE = 0,           /* not decided */
-    VERDICT_DELIVERED,          /* stored on a shard that covers it: FIN */
-    VERDICT_REFUSED_TOO_LARGE,  /* the stream takes no record of this size */
-    VERDICT_REFUSED_BY_KINESIS, /* refused for good for another reason */
+    VERDICT_NONE = 0x00,      /* not decided */
+    VERDICT_DELIVERED = 0x0f, /* stored on a shard that covers it: FIN */
+    VERDICT_REFUSED_TOO_LARGE = 0x33,  /* no record of this size is taken */
+    VERDICT_REFUSED_BY_KINESIS = 0x55, /* refused for good for another reason */
 };
 
 /* In front of every record; partition key and body follow without a gap. */

@@ -89,6 +89,19 @@ int queue_segment_open(const char *name, enum shared_memory_access access,
     return 0;
 }
 
+bool queue_segment_is(const struct queue_segment *segment,
+                      const struct queue_plan *plan)
+{
+    const struct queue_head *head = segment->memory.address;
+
+    return head->segment.generation == plan->generation &&
+           head->index == plan->index && head->capacity == plan->capacity &&
+           head->first_hash_high == plan->first.high &&
+           head->first_hash_low == plan->first.low &&
+           head->last_hash_high == plan->last.high &&
+           head->last_hash_low == plan->last.low;
+}
+
 uint32_t queue_segment_index(const struct queue_segment *segment)
 {
     const struct queue_head *head = segment->memory.address;
@@ -101,9 +114,9 @@ int queue_complain(int condition, const char *holder, const char *name)
     if (condition == QUEUE_TAKEN)
         return error_sentence(-EBUSY, "%s the queue %s", holder, name);
     if (condition == QUEUE_ABSENT)
-        return error_sentence(-ENOENT, "there is no queue %s", name);
+        return error_sentence(-EUCLEAN, "there is no queue %s", name);
     if (condition == QUEUE_WRONG_LAYOUT)
-        return error_sentence(-EPROTO, "the queue %s is of another build",
+        return error_sentence(-EUCLEAN, "the queue %s is of another build",
                               name);
     return error_sentence(-EUCLEAN, "the queue %s is damaged", name);
 }
@@ -239,4 +252,44 @@ struct queue_part queue_part_read(const struct queue_intent_part *place)
         .epoch = load_relaxed(&place->epoch),
         .number = load_relaxed(&place->number),
     };
+}
+
+/* A part as it is hashed: no padding between its members. */
+struct hashed_part {
+    uint64_t words[7];
+};
+
+static struct hashed_part read_words(const struct queue_intent_part *place)
+{
+    return (struct hashed_part){ {
+        load_relaxed(&place->first_high),
+        load_relaxed(&place->first_low),
+        load_relaxed(&place->last_high),
+        load_relaxed(&place->last_low),
+        load_relaxed(&place->takes_keyless),
+        load_relaxed(&place->epoch),
+        load_relaxed(&place->number),
+    } };
+}
+
+uint64_t queue_intent_checksum(const struct queue_intent *intent,
+                               uint64_t number)
+{
+    uint64_t part_count = load_relaxed(&intent->part_count);
+    const uint64_t head[] = {
+        number,
+        load_relaxed(&intent->first),
+        load_relaxed(&intent->end),
+        load_relaxed(&intent->epoch),
+        load_relaxed(&intent->wall_ns),
+        part_count,
+    };
+    struct hashed_part parts[QUEUE_PARTS_MOST];
+
+    if (part_count > QUEUE_PARTS_MOST)
+        return 0;
+    for (size_t i = 0; i < part_count; i++)
+        parts[i] = read_words(&intent->parts[i]);
+    return XXH3_64bits_withSeed(parts, part_count * sizeof(*parts),
+                                XXH3_64bits(head, sizeof(head)));
 }

@@ -52,12 +52,20 @@ int queue_segment_open(const char *name, enum shared_memory_access access,
                        struct queue_segment *segment);
 void queue_segment_close(struct queue_segment *segment);
 
+/*
+ * True if the head says what `plan` says: this is the queue that its name and
+ * its layout promise.
+ */
+bool queue_segment_is(const struct queue_segment *segment,
+                      const struct queue_plan *plan);
+
 /* The queue's index in its layout. */
 uint32_t queue_segment_index(const struct queue_segment *segment);
 
 /*
  * The sentence for a condition of opening an end: "another worker reads" or
- * "another ingest writes" the queue `name`. Returns a negative errno.
+ * "another ingest writes" the queue `name`. Returns a negative errno: -EUCLEAN
+ * unless the end is taken.
  */
 int queue_complain(int condition, const char *holder, const char *name);
 
@@ -72,6 +80,21 @@ struct queue_part {
     uint64_t epoch;     /* of the worker that divided it off */
     uint64_t number;    /* unique in this queue and epoch; 0: none yet */
 };
+
+/* True if the verdict is one that egress gives to a record it has decided. */
+static inline bool record_verdict_is_final(uint8_t verdict)
+{
+    return verdict == VERDICT_DELIVERED ||
+           verdict == VERDICT_REFUSED_TOO_LARGE ||
+           verdict == VERDICT_REFUSED_BY_KINESIS;
+}
+
+/*
+ * XXH3 over what an intent says, as the one of batch `number`; 0 if its count
+ * of parts cannot be.
+ */
+uint64_t queue_intent_checksum(const struct queue_intent *intent,
+                               uint64_t number);
 
 /* Read a part of an intent, as it stands: nothing is checked. */
 struct queue_part queue_part_read(const struct queue_intent_part *place);

@@ -59,6 +59,9 @@ static void look_at_intent(const struct queue_positions *positions,
 
         state->batch = batch;
         state->intent = read_intent(intent);
+        state->intent.is_sound =
+            batch == 0 || load_relaxed(&intent->checksum) ==
+                              queue_intent_checksum(intent, batch);
         atomic_thread_fence(memory_order_acquire);
         if (load_relaxed(&positions->batch) == batch)
             return;
@@ -96,7 +99,7 @@ int queue_view_look(const struct queue_view *view,
     result = queue_snapshot(&view->segment, &now.positions);
     if (result)
         now.positions = positions_as_they_stand(positions);
-    else if (now.intent.end > now.positions.committed ||
+    else if (!now.intent.is_sound || now.intent.end > now.positions.committed ||
              now.intent.first > now.intent.end)
         result = QUEUE_CORRUPT;
     now.has_intent = now.intent.end > now.positions.released;

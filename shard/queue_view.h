@@ -31,6 +31,7 @@ struct queue_view_intent {
     uint64_t end;
     uint64_t epoch;
     int64_t wall_ns;   /* since 1970 */
+    bool is_sound;     /* its checksum is right */
     size_t part_count; /* aggregates; 0: no count there can be */
     struct queue_part parts[QUEUE_PARTS_MOST];
 };

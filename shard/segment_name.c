@@ -30,3 +30,12 @@ struct segment_name segment_name_of_queue(const char *bridge,
     (void)snprintf(part, sizeof(part), "g%u.q%u", generation, index);
     return segment_name_of(bridge, part);
 }
+
+struct segment_name segment_name_of_damaged(const struct segment_name *name)
+{
+    struct segment_name damaged;
+
+    (void)snprintf(damaged.text, sizeof(damaged.text), "%.*s.damaged",
+                   SEGMENT_NAME_CAPACITY - 16, name->text);
+    return damaged;
+}

@@ -11,6 +11,9 @@
  *     /nsq_to_kinesis.<name>.counters.<role>   ingest, egress-0, egress-1 ...
  *     /nsq_to_kinesis.<name>.g<generation>.q<index>
  *
+ *     ... .damaged                             one of these that could not be
+ *                                              used, kept to be looked at
+ *
  *     /nsq_to_kinesis.<name>.lock              the supervisor's; names its
  *                                              children
  *     /nsq_to_kinesis.<name>.control           a socket, where it listens
@@ -32,3 +35,6 @@ struct segment_name segment_name_of_counters(const char *bridge,
                                              const char *role);
 struct segment_name segment_name_of_queue(const char *bridge,
                                           uint32_t generation, uint32_t index);
+
+/* What the segment is called once it is set aside. */
+struct segment_name segment_name_of_damaged(const struct segment_name *name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -113,6 +114,30 @@ START_TEST(ranges_with_a_gap_an_overlap_or_an_open_end_are_refused)
 }
 END_TEST
 
+/* (M3) */
+START_TEST(each_changed_byte_is_noticed)
+{
+    struct shared_memory memory = SHARED_MEMORY_NULL;
+    struct layout read;
+    uint8_t *bytes;
+
+    ck_assert_int_eq(layout_create(name.text, &made), 0);
+    ck_assert_int_eq(shared_memory_open(name.text, SHARED_MEMORY_WRITE,
+                                        LAYOUT_MAGIC, LAYOUT_VERSION, &memory),
+                     0);
+    bytes = memory.address;
+    for (size_t i = sizeof(struct segment_head); i < memory.length; i++) {
+        bytes[i] ^= (uint8_t)(1U << i % 8);
+        ck_assert_msg(layout_read(name.text, &read) == -EUCLEAN, "byte %zu", i);
+        ck_assert_ptr_null(read.queues);
+        bytes[i] ^= (uint8_t)(1U << i % 8);
+    }
+    ck_assert_int_eq(layout_read(name.text, &read), 0);
+    layout_deinit(&read);
+    shared_memory_close(&memory);
+}
+END_TEST
+
 START_TEST(absent_layout_is_an_error)
 {
     struct layout read;
@@ -134,6 +159,7 @@ int main(void)
     tcase_add_test(layouts, borders_of_even_and_uneven_ranges_are_found);
     tcase_add_loop_test(
         layouts, ranges_with_a_gap_an_overlap_or_an_open_end_are_refused, 0, 4);
+    tcase_add_test(layouts, each_changed_byte_is_noticed);
     tcase_add_test(layouts, absent_layout_is_an_error);
     suite_add_tcase(suite, layouts);
     srunner_run_all(runner, CK_NORMAL);

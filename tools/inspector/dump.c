@@ -45,7 +45,8 @@ static const char *verdict_word(uint8_t verdict)
         [VERDICT_REFUSED_BY_KINESIS] = "refused_by_kinesis",
     };
 
-    return verdict < ARRAY_LENGTH(words) ? words[verdict] : "unknown";
+    return verdict < ARRAY_LENGTH(words) && words[verdict] ? words[verdict]
+                                                           : "unknown";
 }
 
 static const char *state_word(const struct queue_view_state *state,

@@ -34,7 +34,7 @@ static void read_one(struct inspection *inspection,
 
     if (result == 0)
         layouts->rows[layouts->count++] = row;
-    else if (result == -EPROTO)
+    else if (result == -EUCLEAN)
         explain(inspection, segment);
     else if (result != -ENOENT) /* removed meanwhile */
         inspection_failure(inspection, result);
