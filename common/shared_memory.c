@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,6 +285,19 @@ void shared_memory_close(struct shared_memory *memory)
     if (memory->lock_descriptor >= 0)
         (void)close(memory->lock_descriptor);
     *memory = SHARED_MEMORY_NULL;
+}
+
+/* There is no shm_rename(); the C library keeps segments in this folder. */
+int shared_memory_set_aside(const char *name, const char *aside)
+{
+    char from[PATH_MAX];
+    char to[PATH_MAX];
+
+    (void)snprintf(from, sizeof(from), SEGMENT_FOLDER "%s", name);
+    (void)snprintf(to, sizeof(to), SEGMENT_FOLDER "%s", aside);
+    if (rename(from, to) < 0 && errno != ENOENT)
+        return error_origin(-errno, "cannot set segment %s aside", name);
+    return 0;
 }
 
 int shared_memory_remove(const char *name)

@@ -105,6 +105,12 @@ int shared_memory_lock(struct shared_memory *memory, unsigned place);
 /* Unmap and drop the locks. The segment stays. Legal on SHARED_MEMORY_NULL. */
 void shared_memory_close(struct shared_memory *memory);
 
+/*
+ * Give the segment another name, under which nobody of the bridge looks for
+ * it; one that has it already is removed. An absent segment is no error.
+ */
+int shared_memory_set_aside(const char *name, const char *aside);
+
 /* End the segment's name. An absent one is no error. */
 int shared_memory_remove(const char *name);
 

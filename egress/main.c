@@ -16,6 +16,7 @@
 #include "common/process_exit.h"
 #include "egress/egress.h"
 #include "egress/segments.h"
+#include "egress/survey_counters.h"
 
 #define SURVEY_PATIENCE_NS   (5 * NS_PER_SECOND)
 #define CREATING_PATIENCE_NS (60 * NS_PER_SECOND)
@@ -44,10 +45,43 @@ static void log_survey(const struct survey *survey,
                log_quoted(kinesis_session_credentials_source(session)),
                kinesis_session_endpoint(session)->url);
     log_notice("queues_ready",
-               "queues=%zu bytes_each=%llu origin=%s bytes_to_deliver=%llu",
+               "queues=%zu bytes_each=%llu origin=%s bytes_to_deliver=%llu "
+               "set_aside=%zu",
                report->queue_count, (unsigned long long)report->queue_capacity,
                origins[report->origin],
-               (unsigned long long)report->record_bytes);
+               (unsigned long long)report->record_bytes, report->damage_count);
+}
+
+/* What cannot be used any more: each is for the operator to look at. */
+static void log_damage(const struct segments_report *report)
+{
+    for (size_t i = 0;
+         i < report->damage_count && i < SEGMENTS_DAMAGE_TOLD_MOST; i++) {
+        const struct segments_damage *damage = &report->damages[i];
+
+        log_error("segment_set_aside",
+                  "segment=%s why=%s kept_as=%s then=\"replaced; nsqd delivers "
+                  "again what was not FINed\"",
+                  damage->name.text, log_quoted(damage->why),
+                  report->is_damage_dropped
+                      ? "nothing"
+                      : segment_name_of_damaged(&damage->name).text);
+    }
+    if (report->missing_count > 0)
+        log_error("queues_missing",
+                  "queues=%zu then=\"replaced; nsqd delivers again what was "
+                  "not FINed\"",
+                  report->missing_count);
+}
+
+static void count_survey(const char *bridge,
+                         const struct segments_report *report)
+{
+    int result = survey_counters_add(bridge, report);
+
+    if (result)
+        log_warning("survey_not_counted", "why=%s",
+                    log_quoted(error_take(result)));
 }
 
 /* Returns an exit status. */
@@ -82,10 +116,12 @@ static int run_survey(const struct options *options)
     }
     CRASH_POINT(survey_taken);
     result = segments_provide(options, &survey, &random, &report);
+    log_damage(&report);
     if (result) {
         log_fatal("queues_failed", "why=%s", log_quoted(error_take(result)));
         goto out;
     }
+    count_survey(options->name, &report);
     log_survey(&survey, &report, session);
     CRASH_POINT(survey_untold);
     (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_SURVEYED,

@@ -8,11 +8,22 @@
 
 #include "common/crash_point.h"
 #include "common/error.h"
+#include "common/segment_explanation.h"
 #include "common/shared_memory.h"
 #include "shard/layout.h"
-#include "shard/queue_segment.h"
+#include "shard/queue_check.h"
 #include "shard/segment_name.h"
 #include "shard/wakeup.h"
+
+struct provision {
+    const char *bridge;
+    struct layout planned;       /* as the survey wants it */
+    struct layout found;         /* as it is there */
+    const struct layout *layout; /* the one of the two that is in force */
+    bool has_layout;             /* it is there */
+    bool *has_queue;             /* each of its queues, sound */
+    struct segments_report *report;
+};
 
 /* Key and framing on top of the largest body, and then some. */
 #define RECORD_SLACK 4096
@@ -79,142 +90,243 @@ static bool is_as_planned(const struct layout *found,
     return true;
 }
 
-/* Returns 0, a QUEUE_* condition or a negative errno. */
-static int count_records(const struct layout *layout, const char *bridge,
-                         uint64_t *record_bytes)
+/* Out of the way, but there to be looked at; `why` is a clause. */
+static int set_aside(struct provision *provision,
+                     const struct segment_name *name, const char *why)
 {
-    *record_bytes = 0;
-    for (size_t i = 0; i < layout->queue_count; i++) {
-        struct segment_name name =
-            segment_name_of_queue(bridge, layout->generation, (uint32_t)i);
-        struct queue_segment segment;
-        struct queue_snapshot now;
-        int result =
-            queue_segment_open(name.text, SHARED_MEMORY_READ, &segment);
+    struct segments_report *report = provision->report;
+    struct segment_name aside = segment_name_of_damaged(name);
+    int result = shared_memory_set_aside(name->text, aside.text);
 
-        if (result == 0)
-            result = queue_snapshot(&segment, &now);
-        queue_segment_close(&segment);
-        if (result)
-            return result;
-        *record_bytes += now.committed - now.finished;
+    if (result)
+        return result;
+    if (report->damage_count < SEGMENTS_DAMAGE_TOLD_MOST) {
+        struct segments_damage *damage = &report->damages[report->damage_count];
+
+        damage->name = *name;
+        (void)snprintf(damage->why, sizeof(damage->why), "%s", why);
+    }
+    report->damage_count++;
+    return 0;
+}
+
+/* Which layout is in force: a sound one that is there, or the plan. */
+static int look_at_layout(struct provision *provision)
+{
+    struct segment_name name = segment_name_of(provision->bridge, "layout");
+    char why[200];
+    int result = layout_read(name.text, &provision->found);
+
+    provision->has_layout = result == 0;
+    provision->layout =
+        provision->has_layout ? &provision->found : &provision->planned;
+    provision->report->has_remains = result != -ENOENT;
+    if (result == 0 || (result != -ENOENT && result != -EUCLEAN))
+        return result;
+    (void)error_take(result); /* what cannot be used is replaced */
+    if (result == -ENOENT)
+        return 0;
+    segment_explain(name.text, LAYOUT_MAGIC, LAYOUT_VERSION, why, sizeof(why));
+    return set_aside(provision, &name, why);
+}
+
+static struct segment_name name_of_queue(const struct provision *provision,
+                                         size_t index)
+{
+    return segment_name_of_queue(
+        provision->bridge, provision->layout->generation, (uint32_t)index);
+}
+
+static int look_at_queue(struct provision *provision, size_t index)
+{
+    struct segment_name name = name_of_queue(provision, index);
+    struct queue_plan plan = layout_plan_of(provision->layout, index);
+    struct queue_census census;
+    int result = queue_check(name.text, &plan, &census);
+
+    if (result < 0)
+        return result;
+    /* One without any layout is left from a start that failed. */
+    if (result == QUEUE_CORRUPT && !provision->report->has_remains)
+        return shared_memory_remove(name.text);
+    if (result == QUEUE_CORRUPT)
+        return set_aside(provision, &name, census.damage);
+    if (result == 0) {
+        provision->has_queue[index] = true;
+        provision->report->adopted_count++;
+        provision->report->record_bytes += census.record_bytes;
+    } else if (provision->has_layout) {
+        /* A layout is made when all of its queues are there. */
+        provision->report->missing_count++;
     }
     return 0;
 }
 
-static int remove_segments(const char *bridge, uint32_t generation,
-                           size_t queue_count)
+/* Without their layout nobody knows how many queues there were. */
+static int set_aside_surplus(struct provision *provision)
 {
-    int result = shared_memory_remove(segment_name_of(bridge, "layout").text);
+    for (size_t i = provision->layout->queue_count;; i++) {
+        struct segment_name name = name_of_queue(provision, i);
+        struct queue_segment segment;
+        int result =
+            queue_segment_open(name.text, SHARED_MEMORY_READ, &segment);
 
-    if (result == 0)
-        result = shared_memory_remove(segment_name_of(bridge, "wakeup").text);
-    for (size_t i = 0; result == 0 && i < queue_count; i++)
-        result = shared_memory_remove(
-            segment_name_of_queue(bridge, generation, (uint32_t)i).text);
+        queue_segment_close(&segment);
+        if (result == QUEUE_ABSENT)
+            return 0;
+        if (result >= 0)
+            result = set_aside(provision, &name, "is of a layout that is gone");
+        if (result)
+            return result;
+    }
+}
+
+static int look_at_queues(struct provision *provision)
+{
+    size_t count = provision->layout->queue_count;
+    int result = 0;
+
+    free(provision->has_queue);
+    provision->has_queue = calloc(count, sizeof(*provision->has_queue));
+    if (!provision->has_queue)
+        return error_origin(-ENOMEM, "cannot look at %zu queues", count);
+    for (size_t i = 0; result == 0 && i < count; i++)
+        result = look_at_queue(provision, i);
+    if (result == 0 && !provision->has_layout)
+        result = set_aside_surplus(provision);
     return result;
 }
 
-static int make_queue(const char *bridge, const struct layout *layout,
-                      size_t index)
+/* Nothing is queued, and this is not what is wanted now: begin anew. */
+static int drop_layout(struct provision *provision)
 {
-    struct segment_name name =
-        segment_name_of_queue(bridge, layout->generation, (uint32_t)index);
-    const struct queue_plan plan = {
-        .capacity = layout->queue_capacity,
-        .generation = layout->generation,
-        .index = (uint32_t)index,
-        .first = layout->queues[index].first,
-        .last = layout->queues[index].last,
-    };
-    /* One without a layout that names it is left from a start that failed. */
-    int result = shared_memory_remove(name.text);
+    int result =
+        shared_memory_remove(segment_name_of(provision->bridge, "layout").text);
 
-    return result ? result : queue_create(name.text, &plan);
+    for (size_t i = 0; result == 0 && i < provision->found.queue_count; i++)
+        result = shared_memory_remove(name_of_queue(provision, i).text);
+    provision->has_layout = false;
+    provision->layout = &provision->planned;
+    provision->report->adopted_count = 0;
+    provision->report->missing_count = 0;
+    return result ? result : look_at_queues(provision);
 }
 
-/* What all segments of the layout take together. */
-static uint64_t total_length(const struct layout *layout)
+/* What the segments that are missing take together. */
+static uint64_t missing_length(const struct provision *provision)
 {
-    return layout->queue_count * (QUEUE_RING_OFFSET + layout->queue_capacity +
-                                  sizeof(*layout->queues)) +
+    const struct layout *layout = provision->layout;
+    uint64_t count = layout->queue_count - provision->report->adopted_count;
+
+    return count * (QUEUE_RING_OFFSET + layout->queue_capacity) +
+           layout->queue_count * sizeof(*layout->queues) +
            sizeof(struct wakeup_segment) + QUEUE_RING_OFFSET;
 }
 
-/* All of them or none; the layout last, because it says that the rest is there. */
-static int make_segments(const char *bridge, const struct layout *layout)
+/* A bridge that runs is worth more than what is kept to be looked at. */
+static int make_room(struct provision *provision)
 {
-    struct segment_name wakeup = segment_name_of(bridge, "wakeup");
-    int result = shared_memory_remove(wakeup.text);
-    size_t made = 0;
+    struct segments_report *report = provision->report;
+    int result = shared_memory_check_room(missing_length(provision));
 
-    if (result == 0)
-        result = wakeup_create(wakeup.text, layout->generation);
-    CRASH_POINT(wakeup_made);
-    while (result == 0 && made < layout->queue_count) {
-        result = make_queue(bridge, layout, made);
-        made++;
+    if (result == 0 || report->damage_count == 0)
+        return result;
+    (void)error_take(result);
+    for (size_t i = 0;
+         i < report->damage_count && i < SEGMENTS_DAMAGE_TOLD_MOST; i++) {
+        struct segment_name aside =
+            segment_name_of_damaged(&report->damages[i].name);
+
+        result = shared_memory_remove(aside.text);
+        if (result)
+            return result;
+    }
+    report->is_damage_dropped = true;
+    return shared_memory_check_room(missing_length(provision));
+}
+
+/* Nobody sleeps while nobody runs, so a new one says the same. */
+static int make_wakeups(const struct provision *provision)
+{
+    struct segment_name name = segment_name_of(provision->bridge, "wakeup");
+    int result = shared_memory_remove(name.text);
+
+    return result ? result
+                  : wakeup_create(name.text, provision->layout->generation);
+}
+
+static int make_queues(const struct provision *provision)
+{
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < provision->layout->queue_count; i++) {
+        struct queue_plan plan = layout_plan_of(provision->layout, i);
+
+        if (!provision->has_queue[i])
+            result = queue_create(name_of_queue(provision, i).text, &plan);
         CRASH_POINT(queue_made);
     }
-    if (result == 0)
-        result = layout_create(segment_name_of(bridge, "layout").text, layout);
-    CRASH_POINT(layout_made);
-    if (result)
-        (void)remove_segments(bridge, layout->generation, made);
     return result;
 }
 
-/* Whether what is there can go on being used; *exists says if it is there. */
-static bool can_adopt(const char *bridge, const struct layout *planned,
-                      struct layout *found, bool *exists,
-                      struct segments_report *report)
+static void remove_made(const struct provision *provision)
 {
-    struct shared_memory memory = SHARED_MEMORY_NULL;
-    struct wakeup_segment *wakeups;
-    int result = layout_read(segment_name_of(bridge, "layout").text, found);
+    (void)shared_memory_remove(
+        segment_name_of(provision->bridge, "wakeup").text);
+    for (size_t i = 0; i < provision->layout->queue_count; i++)
+        if (!provision->has_queue[i])
+            (void)shared_memory_remove(name_of_queue(provision, i).text);
+}
 
-    *exists = result != -ENOENT;
+/* All of them or none; the layout last: it says that the rest is there. */
+static int make_missing(const struct provision *provision)
+{
+    struct segment_name layout = segment_name_of(provision->bridge, "layout");
+    int result = make_wakeups(provision);
+
+    CRASH_POINT(wakeup_made);
     if (result == 0)
-        result = count_records(found, bridge, &report->record_bytes);
-    if (result == 0)
-        result = wakeup_open(segment_name_of(bridge, "wakeup").text, &memory,
-                             &wakeups);
-    shared_memory_close(&memory);
-    (void)error_take(-ENOENT); /* what could not be adopted is replaced */
-    return result == 0 &&
-           (report->record_bytes > 0 || is_as_planned(found, planned));
+        result = make_queues(provision);
+    if (result == 0 && !provision->has_layout)
+        result = layout_create(layout.text, provision->layout);
+    CRASH_POINT(layout_made);
+    if (result)
+        remove_made(provision);
+    return result;
+}
+
+static enum segments_origin origin_of(const struct segments_report *report)
+{
+    if (report->adopted_count > 0)
+        return SEGMENTS_ADOPTED;
+    return report->has_remains ? SEGMENTS_REPLACED : SEGMENTS_MADE;
 }
 
 int segments_provide(const struct options *options, const struct survey *survey,
                      struct random *random, struct segments_report *report)
 {
-    const char *bridge = options->name;
-    struct layout planned = { 0 };
-    struct layout found = { 0 };
-    bool exists = false;
-    int result = plan_layout(options, survey, random, &planned);
+    struct provision provision = { .bridge = options->name, .report = report };
+    int result = plan_layout(options, survey, random, &provision.planned);
 
     *report = (struct segments_report){ 0 };
-    if (result)
-        goto out;
-    if (can_adopt(bridge, &planned, &found, &exists, report)) {
-        report->origin = SEGMENTS_ADOPTED;
-        report->queue_count = found.queue_count;
-        report->queue_capacity = found.queue_capacity;
-        goto out;
+    if (result == 0)
+        result = look_at_layout(&provision);
+    if (result == 0)
+        result = look_at_queues(&provision);
+    if (result == 0 && provision.has_layout && report->record_bytes == 0 &&
+        !is_as_planned(&provision.found, &provision.planned))
+        result = drop_layout(&provision);
+    if (result == 0)
+        result = make_room(&provision);
+    if (result == 0)
+        result = make_missing(&provision);
+    if (result == 0) {
+        report->origin = origin_of(report);
+        report->queue_count = provision.layout->queue_count;
+        report->queue_capacity = provision.layout->queue_capacity;
     }
-    report->origin = exists ? SEGMENTS_REPLACED : SEGMENTS_MADE;
-    report->record_bytes = 0;
-    report->queue_count = planned.queue_count;
-    report->queue_capacity = planned.queue_capacity;
-    if (exists)
-        result = remove_segments(bridge, found.generation, found.queue_count);
-    if (result == 0)
-        result = shared_memory_check_room(total_length(&planned));
-    if (result == 0)
-        result = make_segments(bridge, &planned);
-out:
-    layout_deinit(&planned);
-    layout_deinit(&found);
+    free(provision.has_queue);
+    layout_deinit(&provision.planned);
+    layout_deinit(&provision.found);
     return result;
 }

@@ -13,8 +13,14 @@
  *                            finds the shard of each record anyway
  *   sound but empty queues   adopt them if they are as this survey wants them,
  *                            else remove them and make new ones
- *   anything damaged, or of  remove it and make new ones: nsqd delivers again
- *   another build            what had no FIN
+ *   a queue that is damaged, set it aside under another name, for people, and
+ *   or of another build      make an empty one; the other queues are as good
+ *                            as before. nsqd delivers again what had no FIN,
+ *                            and what was lost has none
+ *   a layout that is         the same; queues that are as this survey wants
+ *   damaged, or none         them are adopted
+ *
+ * Every record is read and its checksum computed (shard/queue_check.h).
  *
  * Nobody else uses the segments while this runs: the supervisor holds the lock
  * of the bridge, and its children come later.
@@ -23,6 +29,7 @@
 #include "common/options.h"
 #include "common/random.h"
 #include "egress/survey.h"
+#include "shard/segment_name.h"
 
 enum segments_origin {
     SEGMENTS_MADE,
@@ -30,8 +37,22 @@ enum segments_origin {
     SEGMENTS_REPLACED, /* what was there could not be used */
 };
 
+/* One segment that was set aside. */
+struct segments_damage {
+    struct segment_name name; /* the one it had */
+    char why[256];            /* one clause: "has no record at 4096 ..." */
+};
+
+#define SEGMENTS_DAMAGE_TOLD_MOST 16
+
 struct segments_report {
     enum segments_origin origin;
+    bool has_remains;     /* an earlier life left a layout */
+    size_t adopted_count; /* queues */
+    size_t missing_count; /* queues that the layout has and nobody finds */
+    size_t damage_count;  /* segments set aside */
+    struct segments_damage damages[SEGMENTS_DAMAGE_TOLD_MOST]; /* the first */
+    bool is_damage_dropped; /* for want of room they were not kept */
     size_t queue_count;
     uint64_t queue_capacity; /* bytes of each ring */
     uint64_t record_bytes;   /* left from an earlier life, to be delivered */

@@ -435,6 +435,7 @@ static void remove_segments(const struct supervisor *supervisor)
         (void)snprintf(role, sizeof(role), "egress-%zu", i);
         remove_segment(segment_name_of_counters(options->name, role));
     }
+    remove_segment(segment_name_of_counters(options->name, "survey"));
     remove_segment(segment_name_of_counters(options->name, "ingest"));
     remove_segment(segment_name_of(options->name, "acknowledged"));
     remove_segment(segment_name_of(options->name, "sources"));
