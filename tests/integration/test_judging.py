@@ -8,7 +8,7 @@ from aws_kinesis_agg.deaggregator import iter_deaggregate_records
 from integration.scene import CHANNEL
 from rig.emulators import Kinesalite
 from rig.ledger import judge
-from rig.read_back import Stream, UserRecord
+from rig.read_back import Stream, UserRecord, payload_of
 
 PUBLISHED = [('ann', b'1'), ('bob', b'2'), ('ann', b'3'), ('bob', b'4')]
 
@@ -80,7 +80,7 @@ def _by_the_library(record):
                 'sequenceNumber': record['SequenceNumber'],
                 'partitionKey': record['PartitionKey'],
                 'approximateArrivalTimestamp': 0.0,
-                'data': record['Data']}})]
+                'data': base64.b64encode(payload_of(record['Data']))}})]
 
 
 def library_of_others_reads_what_the_checker_reads(scene):

@@ -175,7 +175,11 @@ def _kill_ingest(stage):
 
 
 def _replace_a_stopped_worker(stage):
-    """SIGSTOP the worker, replace everything else, SIGCONT it."""
+    """SIGSTOP the worker, replace everything else, SIGCONT it.
+
+    The next supervisor would adopt the worker, and end it before it starts
+    another, so what tells of the worker is lost, too.
+    """
     stage.wait_until_stored(5)
     stopped = stage.bridge.worker(0)
     os.kill(stopped, signal.SIGSTOP)
@@ -185,6 +189,7 @@ def _replace_a_stopped_worker(stage):
             os.kill(pid, signal.SIGKILL)
         stage.bridge.program.wait(5)
         stage.note('kill', 'all')
+        stage.bridge.lose_roster()
         stage.start_bridge()
         if stage.environment:
             wait_until(lambda: stage.bridge.readiness_count('egress[0]'),

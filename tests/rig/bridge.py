@@ -111,6 +111,11 @@ class Bridge:
         return sorted(pathlib.Path('/dev/shm').glob(
             f'nsq_to_kinesis.{self.name}.*'))
 
+    def lose_roster(self):
+        """Nothing tells the next supervisor who still works."""
+        pathlib.Path(
+            f'/dev/shm/nsq_to_kinesis.{self.name}.lock').write_bytes(b'')
+
     def end(self):
         """End it if it still runs and take its shared memory away."""
         if self.program.exit_status is None:

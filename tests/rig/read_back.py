@@ -31,7 +31,7 @@ class Stream:
     dropped_count: int  # user records of aggregates that reach out of a shard
 
 
-def _payload(data):
+def payload_of(data):
     """Kinesalite keeps what came in CBOR as a Node.js Buffer and says so."""
     if isinstance(data, dict):
         return bytes(data['data'])
@@ -45,7 +45,7 @@ def read_stream(kinesis, name):
             stream.kinesis_record_count += 1
             found, is_aggregate = take_apart(
                 record['PartitionKey'].encode(),
-                _payload(record['Data']))
+                payload_of(record['Data']))
             if is_aggregate and not fits(found, first, last, hashes):
                 stream.dropped_count += len(found)
                 continue
