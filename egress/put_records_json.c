@@ -11,7 +11,7 @@
  * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
  */
 
-#include "egress/base64.h"
+#include "common/base64.h"
 #include "egress/json_reader.h"
 #include "egress/json_writer.h"
 #include "egress/kinesis_limits.h"

@@ -6,7 +6,7 @@
 #include <openssl/evp.h>
 
 #include "common/random.h"
-#include "egress/base64.h"
+#include "common/base64.h"
 
 START_TEST(vectors_of_rfc_4648_come_out)
 {

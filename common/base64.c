@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include "egress/base64.h"
+#include "common/base64.h"
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 

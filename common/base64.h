@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * base64 - bytes as text, for JSON bodies (RFC 4648, section 4, with padding).
+ * base64 - bytes as text, for JSON (RFC 4648, section 4, with padding).
  *
  * Every byte that goes to Kinesis as JSON passes here, so six bytes become
  * eight characters at a time in one 64-bit register, without a table.
