@@ -159,8 +159,10 @@ bool queue_set_has_decided(struct queue_set *set)
     for (size_t i = 0; i < set->layout.queue_count; i++) {
         const struct queue_producer *producer = &set->producers[i];
 
-        if (load_acquire(&producer->segment.positions->released) !=
-            producer->decided) /* Q2, with queue_release() */
+        /* One that is held up at a record shows nothing new by growing. */
+        if (producer->decided == producer->released &&
+            load_acquire(&producer->segment.positions->released) !=
+                producer->released) /* Q2, with queue_release() */
             return true;
     }
     return false;

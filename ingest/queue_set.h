@@ -56,7 +56,10 @@ static inline size_t queue_set_roomiest(const struct queue_set *set)
 uint64_t queue_set_least_room(const struct queue_set *set);
 uint64_t queue_set_total_room(const struct queue_set *set);
 
-/* True if egress has decided records that were not finished yet. */
+/*
+ * True if egress has decided records since ingest looked last. A queue whose
+ * next record has to wait (queue_show_again()) does not count.
+ */
 bool queue_set_has_decided(struct queue_set *set);
 
 /* True if no record is left to send or to finish. */

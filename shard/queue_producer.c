@@ -35,6 +35,7 @@ int queue_producer_begin(struct queue_producer *producer)
     producer->committed = now.committed;
     producer->released = now.released;
     producer->decided = now.finished;
+    producer->shown = now.finished;
     producer->finished = now.finished;
     queue_take_lease(&segment->positions->producer, 0);
     CRASH_POINT(producer_leased);
@@ -134,10 +135,17 @@ int queue_decided(struct queue_producer *producer,
             producer->decided += found->length;
             continue;
         }
+        producer->shown = producer->decided;
         producer->decided += record_space(found->length - sizeof(*found));
         *record = found;
         return 0;
     }
+}
+
+void queue_show_again(struct queue_producer *producer)
+{
+    assert(producer->shown >= producer->finished);
+    producer->decided = producer->shown;
 }
 
 void queue_finish(struct queue_producer *producer)

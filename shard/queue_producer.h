@@ -29,6 +29,7 @@ struct queue_producer {
     uint64_t committed; /* as last published */
     uint64_t released;  /* as last seen and checked */
     uint64_t decided;   /* next record that queue_decided() shows */
+    uint64_t shown;     /* where the one begins that it showed last */
     uint64_t finished;  /* as last published */
 };
 
@@ -75,6 +76,9 @@ void queue_publish(struct queue_producer *producer);
  */
 int queue_decided(struct queue_producer *producer,
                   struct record_header **record);
+
+/* The record that queue_decided() showed last is shown next time again. */
+void queue_show_again(struct queue_producer *producer);
 
 /* Give back the room of every record that queue_decided() has shown. */
 void queue_finish(struct queue_producer *producer);

@@ -506,6 +506,45 @@ START_TEST(walk_shows_what_is_not_finished_published_or_not)
 }
 END_TEST
 
+START_TEST(record_that_has_to_wait_is_shown_again)
+{
+    queue_fixture_init(&fixture, CAPACITY, starts[_i]);
+    struct record_header *record;
+    uint64_t position = fixture.consumer.released;
+    uint64_t room;
+
+    for (uint64_t i = 0; i < 3; i++)
+        ck_assert_int_eq(queue_fixture_write(&fixture.producer, i, 100), 0);
+    queue_publish(&fixture.producer);
+    room = queue_room(&fixture.producer);
+    while (queue_peek(&fixture.consumer, &position, &record) == 0)
+        record_set_verdict(record, VERDICT_DELIVERED);
+    ck_assert_int_eq(queue_release(&fixture.consumer, position), 0);
+
+    ck_assert_int_eq(queue_decided(&fixture.producer, &record), 0);
+    ck_assert_int_eq(queue_decided(&fixture.producer, &record), 0);
+    queue_show_again(&fixture.producer);
+    queue_finish(&fixture.producer);
+    ck_assert_uint_gt(queue_room(&fixture.producer), room); /* of the first */
+    room = queue_room(&fixture.producer);
+
+    for (int turn = 0; turn < 2; turn++) {
+        struct record_header *again;
+
+        ck_assert_int_eq(queue_decided(&fixture.producer, &again), 0);
+        ck_assert_ptr_eq(again, record);
+        queue_show_again(&fixture.producer);
+        queue_finish(&fixture.producer);
+        ck_assert_uint_eq(queue_room(&fixture.producer), room);
+    }
+    ck_assert_int_eq(queue_decided(&fixture.producer, &record), 0);
+    ck_assert_int_eq(queue_decided(&fixture.producer, &record), 0);
+    ck_assert_int_eq(queue_decided(&fixture.producer, &record), QUEUE_EMPTY);
+    queue_finish(&fixture.producer);
+    ck_assert(queue_is_drained(&fixture.producer));
+}
+END_TEST
+
 START_TEST(checksum_of_the_parts_is_that_of_the_whole)
 {
     static const size_t lengths[] = { 8, 16, 100, 240, 241, 1000, 3000 };
@@ -588,6 +627,8 @@ int main(void)
                         0, start_count);
     tcase_add_loop_test(ring, walk_shows_what_is_not_finished_published_or_not,
                         0, start_count);
+    tcase_add_loop_test(ring, record_that_has_to_wait_is_shown_again, 0,
+                        start_count);
     tcase_add_test(ring, checksum_of_the_parts_is_that_of_the_whole);
     tcase_add_test(ends, each_end_is_taken_once);
     tcase_add_loop_test(
