@@ -190,6 +190,19 @@ void nsq_encode_subscribe(struct bytes_writer *writer, struct bytes topic,
     bytes_put_byte(writer, '\n');
 }
 
+void nsq_encode_publish(struct bytes_writer *writer, struct bytes topic,
+                        struct bytes body)
+{
+    uint8_t size[4];
+
+    bytes_store_be32(size, (uint32_t)body.length);
+    bytes_put_text(writer, "PUB ");
+    bytes_put(writer, topic);
+    bytes_put_byte(writer, '\n');
+    bytes_put(writer, bytes_of(size, sizeof(size)));
+    bytes_put(writer, body);
+}
+
 void nsq_encode_ready(struct bytes_writer *writer, uint32_t count)
 {
     bytes_put_text(writer, "RDY ");

@@ -121,6 +121,13 @@ void nsq_encode_touch(struct bytes_writer *writer,
 void nsq_encode_no_operation(struct bytes_writer *writer);
 void nsq_encode_start_close(struct bytes_writer *writer);
 
+/* `body` must not be empty: nsqd refuses that. */
+void nsq_encode_publish(struct bytes_writer *writer, struct bytes topic,
+                        struct bytes body);
+
+/* Room for a PUB besides its body, in bytes; a topic has at most 64. */
+#define NSQ_PUBLISH_MOST 80
+
 /* Room for any one of FIN, REQ, TOUCH, RDY, NOP and CLS, in bytes. */
 #define NSQ_COMMAND_MOST 48
 

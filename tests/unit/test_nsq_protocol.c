@@ -221,6 +221,22 @@ START_TEST(commands_are_written_as_the_protocol_has_them)
 }
 END_TEST
 
+START_TEST(longest_publish_fits_its_promised_room)
+{
+    static const char topic[] =
+        "topic-of-sixty-four-characters-with-the-ending-of-them#ephemeral";
+    uint8_t memory[NSQ_PUBLISH_MOST + 3];
+    struct bytes_writer writer = bytes_writer_on(memory, sizeof(memory));
+
+    ck_assert_uint_eq(strlen(topic), 64);
+    nsq_encode_publish(&writer, bytes_of_text(topic), bytes_of("a\0b", 3));
+
+    ck_assert(!writer.overrun);
+    ck_assert(bytes_start_with(bytes_written(&writer), "PUB topic-of-"));
+    ck_assert_mem_eq(memory + 4 + 64, "\n\0\0\0\3a\0b", 8);
+}
+END_TEST
+
 START_TEST(longest_command_line_fits_its_promised_room)
 {
     uint8_t memory[NSQ_COMMAND_MOST];
@@ -495,6 +511,7 @@ static TCase *commands_case(void)
     TCase *commands = tcase_create("commands");
 
     tcase_add_test(commands, commands_are_written_as_the_protocol_has_them);
+    tcase_add_test(commands, longest_publish_fits_its_promised_room);
     tcase_add_test(commands, longest_command_line_fits_its_promised_room);
     tcase_add_test(commands, identify_carries_its_length_and_only_what_is_set);
     tcase_add_test(commands,
