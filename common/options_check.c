@@ -226,11 +226,37 @@ static int check_nsq(struct options *options)
     return result;
 }
 
+static int check_dead_letters(struct options *options)
+{
+    const char *topic = options->dead_letter_topic;
+    bool is_asked_for = strcmp(options->on_refused, "dead-letter") == 0;
+
+    if (topic && options->dead_letter_file)
+        return options_complain(options, OPTIONS_WRONG,
+                                "give --dead-letter-topic or "
+                                "--dead-letter-file, not both");
+    if (is_asked_for && !topic && !options->dead_letter_file)
+        return options_complain(options, OPTIONS_WRONG,
+                                "--on-refused=dead-letter needs "
+                                "--dead-letter-topic or --dead-letter-file: "
+                                "where the messages go");
+    if (!is_asked_for && (topic || options->dead_letter_file))
+        return options_complain(options, OPTIONS_WRONG,
+                                "--dead-letter-%s does nothing with "
+                                "--on-refused=%s; say --on-refused=dead-letter",
+                                topic ? "topic" : "file", options->on_refused);
+    if (topic && strcmp(topic, options->topic) == 0)
+        return options_complain(options, OPTIONS_WRONG,
+                                "--dead-letter-topic is --topic, so that "
+                                "refused messages would go round for ever");
+    return topic ? check_nsq_name(options, "dead-letter-topic", topic) : 0;
+}
+
 int options_check(struct options *options)
 {
     static int (*const checks[])(struct options *) = {
-        check_required, check_nsq,      check_stream, check_partition_key,
-        check_sizes,    check_consumer, check_name,
+        check_required, check_nsq,      check_stream,       check_partition_key,
+        check_sizes,    check_consumer, check_dead_letters, check_name,
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(checks); i++) {

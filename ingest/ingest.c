@@ -24,6 +24,7 @@ static int (*const ingest_steps[])(struct ingest *) = {
     ingest_take_parked,      /* parked    -> records, if room came back */
     ingest_publish,          /* records   -> egress                     */
     ingest_finish,           /* decided   -> FIN                        */
+    ingest_post_letters,     /* refused   -> dead letters, then FIN     */
     ingest_meet_peers,       /* absent    -> connecting; silent -> lost */
     ingest_ask_lookups,      /* due polls -> nsqlookupd                 */
     ingest_touch,            /* held long -> TOUCH                      */
@@ -72,7 +73,8 @@ void ingest_start_draining(struct ingest *ingest)
  */
 static bool is_drained(struct ingest *ingest)
 {
-    if (!ingest->is_draining || !queue_set_is_drained(&ingest->queues))
+    if (!ingest->is_draining || !queue_set_is_drained(&ingest->queues) ||
+        ingest->letters_waiting > 0)
         return false;
     for (size_t i = 0; i < ingest->nsqd_count; i++) {
         struct nsqd *nsqd = ingest->nsqds[i];
@@ -133,6 +135,7 @@ static int64_t sleep_length(const struct ingest *ingest)
     due = monotonic_earlier(due, ingest->touch_due);
     due = monotonic_earlier(due, ingest_lookups_due(ingest));
     due = monotonic_earlier(due, ready_count_deadline(&ingest->ready));
+    due = monotonic_earlier(due, ingest_letters_due(ingest));
     for (size_t i = 0; i < ingest->nsqd_count; i++)
         due = monotonic_earlier(due, nsqd_deadline(ingest->nsqds[i]));
     ns = monotonic_between(ingest->now, due);
@@ -192,7 +195,11 @@ static enum io_choice io_choice_of(const char *word)
 
 static int open_io(struct ingest *ingest)
 {
-    const struct io_settings settings = { .stream_most = SOURCES_MOST + 128 };
+    /* For each nsqd its connection and, beside it, that of its letters. */
+    const struct io_settings settings = {
+        .stream_most =
+            SOURCES_MOST * (ingest->options->dead_letter_topic ? 2 : 1) + 128
+    };
     int result =
         io_new(io_choice_of(ingest->options->io), &settings, &ingest->io);
 
@@ -242,11 +249,14 @@ int ingest_open(struct ingest *ingest, const struct options *options)
         .signal_descriptor = -1,
         .counters_memory = SHARED_MEMORY_NULL,
         .acknowledged = { .memory = SHARED_MEMORY_NULL },
+        .letter_file = DEAD_LETTER_FILE_NULL,
         .record_bytes = 256,
         .now = clock_monotonic(),
     };
     random_seed_from_kernel(&ingest->random);
     result = child_signals_open(&ingest->signal_descriptor);
+    if (result == 0)
+        result = ingest_open_letters(ingest);
     if (result == 0)
         result = open_segments(ingest);
     if (result == 0)
@@ -265,6 +275,7 @@ int ingest_open(struct ingest *ingest, const struct options *options)
 
 void ingest_close(struct ingest *ingest)
 {
+    ingest_close_letters(ingest);
     for (size_t i = 0; i < ingest->nsqd_count; i++) {
         nsqd_deinit(ingest->nsqds[i]);
         free(ingest->nsqds[i]);

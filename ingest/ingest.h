@@ -11,7 +11,8 @@
  *
  *   ingest_arrivals.c  completions, messages, parked messages
  *   ingest_redelivery.c  messages that came before
- *   ingest_finish.c    FIN, refused messages, TOUCH
+ *   ingest_finish.c    FIN, TOUCH
+ *   ingest_refused.c   refused messages and dead letters
  *   ingest_ready.c     RDY from room
  *   ingest_peers.c     connecting to nsqd, losing them
  *   ingest_lookups.c   finding nsqd through nsqlookupd
@@ -22,8 +23,10 @@
 #include "common/consumer_options.h"
 #include "common/log.h"
 #include "common/options.h"
+#include "ingest/dead_letter_file.h"
 #include "ingest/ingest_counters.h"
 #include "ingest/io.h"
+#include "ingest/letter_post.h"
 #include "ingest/nsqd.h"
 #include "ingest/ready_count.h"
 #include "ingest/redelivery.h"
@@ -41,6 +44,23 @@ enum ingest_tag {
     TAG_LIFELINE, /* the supervisor has something to say */
     TAG_SIGNAL,   /* SIGTERM */
     TAG_RESOLVER, /* a name was looked up */
+    TAG_POST,     /* + index in nsqds: its dead letters */
+};
+
+enum ingest_condition {
+    INGEST_NOT_YET = 1, /* no room for it: offer the message again */
+};
+
+/* A message that the stream can never take; views last as long as it does. */
+struct refusal {
+    struct nsq_message_id id;
+    uint16_t attempts;
+    int64_t timestamp_ns;
+    uint64_t checksum;    /* as its record has, or would have */
+    uint32_t incarnation; /* of the connection that brought it */
+    struct bytes key;
+    struct bytes body;
+    const char *why;
 };
 
 /* What the resolver is asked for: index of an nsqd, or this and a lookup's. */
@@ -86,6 +106,14 @@ struct ingest {
     bool needs_ready;      /* RDY must be thought about in this turn */
     uint64_t record_bytes; /* average of late, for RDY */
 
+    struct dead_letter_file letter_file; /* of --dead-letter-file */
+    struct dead_letter_box file_box;     /* what is not on the disk yet */
+    struct monotonic file_retry_at;
+    size_t letters_waiting;   /* in all boxes */
+    bool letters_are_full;    /* some message waits for a box */
+    bool letters_have_failed; /* the log knows that the disk is full */
+
+    bool is_misconfigured; /* to begin again would not help */
     bool is_draining;
     bool is_orphan;
     struct monotonic orphan_due;
@@ -110,6 +138,7 @@ int ingest_take_completions(struct ingest *ingest);
 int ingest_take_parked(struct ingest *ingest);
 int ingest_publish(struct ingest *ingest);
 int ingest_finish(struct ingest *ingest);
+int ingest_post_letters(struct ingest *ingest);
 int ingest_touch(struct ingest *ingest);
 int ingest_adjust_ready(struct ingest *ingest);
 int ingest_meet_peers(struct ingest *ingest);
@@ -127,8 +156,30 @@ void ingest_save_parked(struct ingest *ingest, struct nsqd *nsqd);
 bool ingest_renew(struct ingest *ingest, struct nsqd *nsqd);
 int ingest_open_redelivery(struct ingest *ingest);
 void ingest_close_redelivery(struct ingest *ingest);
-void ingest_refuse(struct ingest *ingest, struct nsqd *nsqd,
-                   const struct nsq_message_id *id, const char *why);
+void ingest_take_again(struct ingest *ingest, struct nsqd *nsqd,
+                       const struct nsq_message *message, uint32_t *incarnation,
+                       uint16_t attempts);
+void ingest_take_post(struct ingest *ingest, size_t index,
+                      const struct io_completion *completion);
+size_t ingest_touch_letters(struct ingest *ingest);
+struct monotonic ingest_letters_due(const struct ingest *ingest);
+int ingest_open_letters(struct ingest *ingest);
+void ingest_close_letters(struct ingest *ingest);
+
+/*
+ * Do with a refused message of `nsqd` what --on-refused says. Returns 0, or
+ * INGEST_NOT_YET if it has to stay where it is for now.
+ */
+int ingest_refuse(struct ingest *ingest, struct nsqd *nsqd,
+                  const struct refusal *refusal);
+
+/* The same for one that is too large for a queue. */
+int ingest_refuse_message(struct ingest *ingest, struct nsqd *nsqd,
+                          const struct nsq_message *message);
+
+/* True if the message is a letter already; this delivery is FINed with it. */
+bool ingest_is_letter(struct ingest *ingest, struct nsqd *nsqd,
+                      const struct nsq_message *message, uint64_t checksum);
 int ingest_add_nsqd(struct ingest *ingest, const char *name);
 void ingest_start_draining(struct ingest *ingest);
 int ingest_open_peers(struct ingest *ingest);

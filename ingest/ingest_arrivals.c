@@ -24,7 +24,7 @@ static void note_message(struct ingest *ingest, size_t length)
     counter_add(&ingest->counters->bytes_received, length);
 }
 
-/* Returns 0, or ROUTER_FULL if the message has to wait. */
+/* Returns 0, or INGEST_NOT_YET if the message has to wait. */
 int ingest_write_message(struct ingest *ingest, struct nsqd *nsqd,
                          const struct nsq_message *message, uint64_t id)
 {
@@ -34,9 +34,9 @@ int ingest_write_message(struct ingest *ingest, struct nsqd *nsqd,
 
     CRASH_POINT(message_known);
     if (result == ROUTER_TOO_LARGE)
-        ingest_refuse(ingest, nsqd, &message->id, "too large for the stream");
+        return ingest_refuse_message(ingest, nsqd, message);
     if (result)
-        return result == ROUTER_FULL ? ROUTER_FULL : 0;
+        return INGEST_NOT_YET;
     if (SEEDED_BUG(early_fin))
         (void)nsq_connection_finish(&nsqd->connection, &message->id);
     redelivery_on_written(&ingest->redelivery, nsqd->source, id);
@@ -45,7 +45,7 @@ int ingest_write_message(struct ingest *ingest, struct nsqd *nsqd,
     return 0;
 }
 
-/* Returns 0, or ROUTER_FULL if the message has to wait. */
+/* Returns 0, or INGEST_NOT_YET if the message has to wait. */
 static int take_message(struct ingest *ingest, struct nsqd *nsqd,
                         const struct nsq_message *message)
 {
@@ -76,7 +76,7 @@ static void on_subscribed(struct ingest *ingest, struct nsqd *nsqd,
         (void)nsq_connection_start_close(&nsqd->connection);
 }
 
-/* Returns 0, or ROUTER_FULL if the arrival has to come again. */
+/* Returns 0, or INGEST_NOT_YET if the arrival has to come again. */
 static int take_arrival(struct ingest *ingest, struct nsqd *nsqd,
                         const struct nsq_arrival *arrival)
 {
@@ -108,9 +108,10 @@ int ingest_take_arrivals(struct ingest *ingest, struct nsqd *nsqd)
     int result;
 
     while ((result = nsq_connection_next(&nsqd->connection, &arrival)) == 0) {
-        if (take_arrival(ingest, nsqd, &arrival) == ROUTER_FULL) {
+        if (take_arrival(ingest, nsqd, &arrival) == INGEST_NOT_YET) {
             nsq_connection_put_back(&nsqd->connection);
-            counter_add(&ingest->counters->queues_full, 1);
+            if (!ingest->letters_are_full)
+                counter_add(&ingest->counters->queues_full, 1);
             ingest->has_parked = true;
             ingest->needs_ready = true;
             break;
@@ -184,6 +185,10 @@ static void take_completion(struct ingest *ingest,
         break;
     case TAG_LOOKUP:
         ingest_lookups_take(ingest, index, completion);
+        break;
+    case TAG_POST:
+        assert(index < ingest->nsqd_count && ingest->nsqds[index]->post);
+        ingest_take_post(ingest, index, completion);
         break;
     case TAG_LIFELINE:
         take_lifeline(ingest);

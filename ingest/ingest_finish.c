@@ -22,15 +22,6 @@
 #include "common/error.h"
 #include "common/seeded_bug.h"
 
-/*
- * The longest delay that nsqd grants by default (--max-req-timeout, one hour);
- * it cuts what is longer.
- */
-#define REFUSED_DELAY_MS 3600000
-
-/* A refused message says so at most once a second. */
-#define REFUSED_LOG_NS NS_PER_SECOND
-
 static struct nsqd *nsqd_of(const struct ingest *ingest,
                             const struct record_header *record)
 {
@@ -53,31 +44,6 @@ static struct nsq_message_id id_of(const struct record_header *record)
     return id;
 }
 
-/*
- * A message that the stream can never take: by default it goes back to nsqd
- * with the longest delay, so that it is not lost and somebody can look at it.
- */
-void ingest_refuse(struct ingest *ingest, struct nsqd *nsqd,
-                   const struct nsq_message_id *id, const char *why)
-{
-    bool is_dropped = strcmp(ingest->options->on_refused, "drop") == 0;
-    uint64_t kept_back;
-
-    counter_add(&ingest->counters->messages_refused, 1);
-    if (is_dropped)
-        (void)nsq_connection_finish(&nsqd->connection, id);
-    else
-        (void)nsq_connection_requeue(&nsqd->connection, id, REFUSED_DELAY_MS);
-    if (!log_limit_allows(&ingest->refused_limit, ingest->now, REFUSED_LOG_NS,
-                          &kept_back))
-        return;
-    log_warning("message_refused",
-                "message_id=%.16s nsqd=%s why=%s then=%s repeated=%llu",
-                (const char *)id->text, nsqd->name, log_quoted(why),
-                is_dropped ? "dropped" : "requeued",
-                (unsigned long long)kept_back);
-}
-
 static const char *verdict_text(uint8_t verdict)
 {
     if (verdict == VERDICT_REFUSED_TOO_LARGE)
@@ -85,16 +51,29 @@ static const char *verdict_text(uint8_t verdict)
     return "refused by Kinesis for good";
 }
 
-static void refuse_record(struct ingest *ingest,
-                          const struct record_header *record)
+/* Returns 0, or INGEST_NOT_YET if it has to stay in its queue for now. */
+static int refuse_record(struct ingest *ingest,
+                         const struct record_header *record)
 {
-    struct nsq_message_id id = id_of(record);
-    struct nsqd *nsqd = nsqd_of(ingest, record);
+    const struct refusal refusal = {
+        .id = id_of(record),
+        .attempts = record->attempts,
+        .timestamp_ns = record->timestamp_ns,
+        .checksum = record->checksum,
+        .incarnation = record->incarnation,
+        .key = record_key(record),
+        .body = record_body(record),
+        .why = verdict_text(record->verdict),
+    };
+    struct nsqd *nsqd = record->source < SOURCES_MOST
+                            ? ingest->by_source[record->source]
+                            : NULL;
 
     if (nsqd)
-        ingest_refuse(ingest, nsqd, &id, verdict_text(record->verdict));
-    else
-        counter_add(&ingest->counters->messages_unfinished, 1);
+        return ingest_refuse(ingest, nsqd, &refusal);
+    /* An nsqd that nobody has found since we began. */
+    counter_add(&ingest->counters->messages_unfinished, 1);
+    return 0;
 }
 
 /* True if the FIN was given to the connection that brought the message. */
@@ -125,15 +104,14 @@ static void note_record(struct ingest *ingest,
     acknowledgement_log_note(&ingest->acknowledged, &acknowledgement);
 }
 
-static void finish_record(struct ingest *ingest,
-                          const struct record_header *record)
+/* Returns 0, or INGEST_NOT_YET if it has to stay in its queue for now. */
+static int finish_record(struct ingest *ingest,
+                         const struct record_header *record)
 {
     bool has_fin;
 
-    if (record->verdict != VERDICT_DELIVERED) {
-        refuse_record(ingest, record);
-        return;
-    }
+    if (record->verdict != VERDICT_DELIVERED)
+        return refuse_record(ingest, record);
     has_fin = give_fin(ingest, record);
     CRASH_POINT(fin_given);
     counter_add(has_fin ? &ingest->counters->messages_finished
@@ -142,6 +120,7 @@ static void finish_record(struct ingest *ingest,
     if (!SEEDED_BUG(no_log))
         note_record(ingest, record, has_fin);
     CRASH_POINT(noted);
+    return 0;
 }
 
 static int complain_about_queue(struct ingest *ingest, size_t index)
@@ -166,7 +145,10 @@ int ingest_finish(struct ingest *ingest)
             /* Released without a verdict: nobody may FIN that. */
             if (!record_verdict_is_final(record->verdict))
                 return complain_about_queue(ingest, i);
-            finish_record(ingest, record);
+            if (finish_record(ingest, record) == INGEST_NOT_YET) {
+                queue_show_again(producer);
+                break;
+            }
             finished++;
         }
         if (result == QUEUE_CORRUPT)
@@ -232,6 +214,7 @@ int ingest_touch(struct ingest *ingest)
     redelivery_on_time(&ingest->redelivery, ingest->now);
     for (size_t i = 0; i < ingest->queues.layout.queue_count; i++)
         touched += touch_queue(ingest, i);
+    touched += (int)ingest_touch_letters(ingest);
     CRASH_POINT(touched);
     counter_add(&ingest->counters->messages_touched, (uint64_t)touched);
     return touched;

@@ -22,8 +22,9 @@ static struct ready_room look_at_room(const struct ingest *ingest)
     bool is_keyless = ingest->router.rule.kind == PARTITION_KEY_NONE;
 
     return (struct ready_room){
-        .room = is_keyless ? queue_set_total_room(queues)
-                           : queue_set_least_room(queues),
+        .room = ingest->letters_are_full ? 0
+                : is_keyless             ? queue_set_total_room(queues)
+                                         : queue_set_least_room(queues),
         .capacity =
             is_keyless ? capacity * queues->layout.queue_count : capacity,
         .record_length = ingest->record_bytes,

@@ -23,18 +23,22 @@
 #include "common/seeded_bug.h"
 #include "shard/segment_name.h"
 
-static void take_queued(struct ingest *ingest, struct nsqd *nsqd,
-                        const struct nsq_message *message,
-                        struct record_header *record)
+/*
+ * A message came that is held already, since it came on the connection that is
+ * *incarnation with `attempts` deliveries.
+ */
+void ingest_take_again(struct ingest *ingest, struct nsqd *nsqd,
+                       const struct nsq_message *message, uint32_t *incarnation,
+                       uint16_t attempts)
 {
-    if (record->incarnation != nsqd->incarnation) {
-        record->incarnation = nsqd->incarnation;
+    if (*incarnation != nsqd->incarnation) {
+        *incarnation = nsqd->incarnation;
         CRASH_POINT(target_changed);
         counter_add(&ingest->counters->redeliveries_queued, 1);
         return;
     }
     counter_add(&ingest->counters->second_copies, 1);
-    if (message->attempts > record->attempts)
+    if (message->attempts > attempts)
         nsq_connection_on_delivered_again(&nsqd->connection);
     else
         nsq_connection_on_second_copy(&nsqd->connection);
@@ -42,7 +46,7 @@ static void take_queued(struct ingest *ingest, struct nsqd *nsqd,
 
 /*
  * Take a message that may have come before; `id` is its id as a number.
- * Returns 0, or ROUTER_FULL if it has to wait.
+ * Returns 0, or INGEST_NOT_YET if it has to wait.
  */
 int ingest_take_candidate(struct ingest *ingest, struct nsqd *nsqd,
                           const struct nsq_message *message, uint64_t id)
@@ -58,9 +62,13 @@ int ingest_take_candidate(struct ingest *ingest, struct nsqd *nsqd,
     switch (
         redelivery_find(&ingest->redelivery, &identity, ingest->now, &record)) {
     case REDELIVERY_NEW:
+        if (ingest->letters_waiting > 0 &&
+            ingest_is_letter(ingest, nsqd, message, identity.checksum))
+            return 0;
         return ingest_write_message(ingest, nsqd, message, id);
     case REDELIVERY_QUEUED:
-        take_queued(ingest, nsqd, message, record);
+        ingest_take_again(ingest, nsqd, message, &record->incarnation,
+                          record->attempts);
         return 0;
     case REDELIVERY_FINISHED:
         counter_add(&ingest->counters->redeliveries_finished, 1);
@@ -91,7 +99,7 @@ void ingest_save_parked(struct ingest *ingest, struct nsqd *nsqd)
             nsq_message_parse(&frame, &message) == 0 &&
             ingest_take_candidate(ingest, nsqd, &message,
                                   acknowledgement_id(message.id.text)) ==
-                ROUTER_FULL)
+                INGEST_NOT_YET)
             return;
         parked = bytes_skip(parked, frame.length);
     }

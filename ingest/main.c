@@ -31,7 +31,9 @@ static int run(const struct options *options)
         log_notice("stopped", "finished=%llu",
                    (unsigned long long)ingest.counters->messages_finished);
     ingest_close(&ingest);
-    status = result ? PROCESS_EXIT_TRY_AGAIN : PROCESS_EXIT_STOPPED;
+    status = !result                   ? PROCESS_EXIT_STOPPED
+             : ingest.is_misconfigured ? PROCESS_EXIT_CONFIGURATION
+                                       : PROCESS_EXIT_TRY_AGAIN;
     (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ENDING, (uint32_t)status);
     return status;
 }

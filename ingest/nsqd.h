@@ -32,6 +32,8 @@ struct nsqd {
     struct backoff backoff;
     struct monotonic retry_at; /* no socket: when to try again */
     bool has_complained;       /* the log knows that it is absent */
+    struct letter_post *post;  /* its dead letters; NULL: never any */
+    bool post_has_complained;  /* the log knows that they wait */
 };
 
 void nsqd_init(struct nsqd *nsqd, const char *name,

@@ -5,8 +5,6 @@ Here the project's own simulator plays Kinesis, because the emulators written
 by others neither check signatures nor fail on demand. Each fault strikes
 PutRecords a few times in the middle of the traffic.
 """
-from integration.scene import CHANNEL
-from rig.processes import wait_until
 from rig.simulators import (KinesisSimulator, KinesisSimulatorTls,
                             NsqSimulator)
 
@@ -191,36 +189,6 @@ def denied_survey_says_which_action_is_missing(scene):
 
     assert status == 78, f'{status}: {said}'
     assert 'kinesis:ListShards' in said, said
-
-
-def _publish_one_too_large(scene, *options):
-    """One message no shard takes among small ones; returns (nsqd, stream)."""
-    stream = scene.make_stream(scene.start_simulator())
-    nsqd = scene.start_nsqd(more=['--max-msg-size=5000000'])
-    scene.start_bridge([nsqd], stream, '--queue-size=8MiB', *options)
-    small = [b'small %d' % number for number in range(100)]
-
-    nsqd.publish(scene.topic, small[:50])
-    nsqd.publish(scene.topic, [b'L' * 2000000])
-    nsqd.publish(scene.topic, small[50:])
-    wait_until(lambda: len(stream.read().user_records) == len(small),
-               'all small messages are in the stream', 30)
-    return nsqd, stream
-
-
-def message_too_large_for_the_stream_goes_back_to_nsqd(scene):
-    nsqd, _ = _publish_one_too_large(scene)
-
-    wait_until(lambda: nsqd.channel(scene.topic, CHANNEL)[
-        'deferred_count'] == 1, 'the large message is requeued with a delay')
-    # A message id is 16 hexadecimal digits.
-    scene.bridge.program.wait_for_line(r'message(_id)?=[0-9a-f]{16}')
-
-
-def message_too_large_for_the_stream_is_dropped_when_so_asked(scene):
-    nsqd, _ = _publish_one_too_large(scene, '--on-refused=drop')
-
-    scene.wait_until_finished(nsqd)
 
 
 def million_messages_pass_without_one_left_behind(scene):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """bridge - one nsq_to_kinesis with its children, as a user starts it."""
+import json
 import os
 import pathlib
 import re
 import signal
+import subprocess
 
 from rig import programs
 from rig.kinesis import KEYS, REGION
@@ -96,6 +98,18 @@ class Bridge:
 
     def memory_bytes(self):
         return sum(map(memory_bytes_of, self._pids()))
+
+    def counter(self, name, process='ingest'):
+        """One counter of a process as it is now, or was at its end."""
+        text = subprocess.run(
+            [programs.of_the_bridge('nsq_to_kinesis-inspect'), 'counters',
+             f'--name={self.name}', '--json'],
+            capture_output=True, text=True, check=True).stdout
+        for line in text.splitlines():
+            row = json.loads(line)
+            if (row['process'], row['name']) == (process, name):
+                return row['value']
+        raise KeyError(f'{process} has no counter {name}')
 
     def finds_in_command_lines(self, text):
         return any(text in word for pid in self._pids()

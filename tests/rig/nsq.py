@@ -8,10 +8,13 @@ import http.client
 import json
 import os
 import pathlib
+import socket
 import struct
 
 from rig import programs
 from rig.processes import Program, wait_until
+
+MESSAGE = 2  # frame type
 
 
 def _listening(program, kind):
@@ -119,6 +122,30 @@ class Nsqd(NsqdClient):
         wait_until(lambda: self.unfinished(topic, channel) == 0,
                    f'every message of {topic}/{channel} is finished '
                    f'({self.tcp_address})', seconds)
+
+    def ready_count(self, topic, channel):
+        """The sum of RDY of all who read the channel."""
+        found = self.channel(topic, channel)
+        return sum(client['ready_count'] for client in found['clients'] or [])
+
+    def read_bodies(self, topic, count, seconds=10):
+        """Take `count` messages of a topic, as a consumer of its own."""
+        bodies = []
+        with socket.create_connection(('127.0.0.1', self.tcp_port),
+                                      timeout=seconds) as connection:
+            connection.sendall(b'  V2SUB %s reader\nRDY %d\n' %
+                               (topic.encode(), max(count, 1)))
+            stream = connection.makefile('rb')
+            while len(bodies) < count:
+                size, kind = struct.unpack('>II', stream.read(8))
+                frame = stream.read(size - 4)
+                if kind == MESSAGE:
+                    connection.sendall(b'FIN %s\n' % frame[10:26])
+                    bodies.append(frame[26:])
+            connection.sendall(b'CLS\n')
+            while struct.unpack('>II', stream.read(8)) != (14, 0):
+                pass  # until CLOSE_WAIT: the FINs before it were read
+        return bodies
 
     def end(self):
         self._http.close()

@@ -5,8 +5,8 @@
 
 #include <openssl/evp.h>
 
-#include "common/random.h"
 #include "common/base64.h"
+#include "common/random.h"
 
 START_TEST(vectors_of_rfc_4648_come_out)
 {

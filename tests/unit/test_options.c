@@ -228,6 +228,40 @@ START_TEST(partition_key_is_understood_or_refused)
 }
 END_TEST
 
+START_TEST(dead_letters_need_one_place_to_go)
+{
+    ck_assert_int_eq(CHECK(GOOD), 0);
+    ck_assert_str_eq(options.on_refused, "requeue");
+    ck_assert_int_eq(CHECK(GOOD, "--on-refused=drop"), 0);
+    ck_assert_int_eq(
+        CHECK(GOOD, "--on-refused=dead-letter", "--dead-letter-topic=refused"),
+        0);
+    ck_assert_int_eq(CHECK(GOOD, "--on-refused=dead-letter",
+                           "--dead-letter-file=/var/refused.jsonl"),
+                     0);
+    ck_assert_int_eq(CHECK(GOOD, "--on-refused=dead-letter"), OPTIONS_WRONG);
+    assert_says("needs --dead-letter-topic or --dead-letter-file");
+    ck_assert_int_eq(CHECK(GOOD, "--on-refused=dead-letter",
+                           "--dead-letter-topic=a", "--dead-letter-file=b"),
+                     OPTIONS_WRONG);
+    assert_says("not both");
+    ck_assert_int_eq(CHECK(GOOD, "--dead-letter-topic=refused"), OPTIONS_WRONG);
+    assert_says("--dead-letter-topic does nothing with --on-refused=requeue");
+    ck_assert_int_eq(
+        CHECK(GOOD, "--on-refused=drop", "--dead-letter-file=refused"),
+        OPTIONS_WRONG);
+    assert_says("--dead-letter-file does nothing with --on-refused=drop");
+    ck_assert_int_eq(
+        CHECK(GOOD, "--on-refused=dead-letter", "--dead-letter-topic=not good"),
+        OPTIONS_WRONG);
+    assert_says("--dead-letter-topic: \"not good\"");
+    ck_assert_int_eq(
+        CHECK(GOOD, "--on-refused=dead-letter", "--dead-letter-topic=orders"),
+        OPTIONS_WRONG);
+    assert_says("round for ever");
+}
+END_TEST
+
 START_TEST(sizes_must_fit_together)
 {
     ck_assert_int_eq(
@@ -393,6 +427,7 @@ int main(void)
     tcase_add_test(checks, what_is_missing_is_named);
     tcase_add_test(checks, names_and_addresses_must_be_legal);
     tcase_add_test(checks, partition_key_is_understood_or_refused);
+    tcase_add_test(checks, dead_letters_need_one_place_to_go);
     tcase_add_test(checks, sizes_must_fit_together);
     tcase_add_test(checks, default_name_is_unique_and_short_enough);
     tcase_add_test(checks, consumer_options_are_checked_too);
