@@ -206,9 +206,10 @@ void nsq_publisher_on_sent(struct nsq_publisher *publisher, size_t count)
 
 static struct monotonic silence_due(const struct nsq_publisher *publisher)
 {
-    return monotonic_after(
-        publisher->last_frame,
-        2 * publisher->settings->identity.heartbeat_interval_ms * NS_PER_MS);
+    int64_t interval =
+        publisher->settings->identity.heartbeat_interval_ms * NS_PER_MS;
+
+    return monotonic_after(publisher->last_frame, 2 * interval);
 }
 
 static bool awaits_answer(const struct nsq_publisher *publisher)
