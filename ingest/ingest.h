@@ -147,6 +147,7 @@ int ingest_send(struct ingest *ingest);
 /* Between the step files. */
 void ingest_plan_touch(struct ingest *ingest);
 void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why);
+void ingest_part(struct ingest *ingest, struct nsqd *nsqd); /* on purpose */
 int ingest_take_arrivals(struct ingest *ingest, struct nsqd *nsqd);
 int ingest_take_candidate(struct ingest *ingest, struct nsqd *nsqd,
                           const struct nsq_message *message, uint64_t id);

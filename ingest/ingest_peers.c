@@ -70,6 +70,14 @@ int ingest_add_nsqd(struct ingest *ingest, const char *name)
     return 0;
 }
 
+void ingest_part(struct ingest *ingest, struct nsqd *nsqd)
+{
+    ingest->needs_ready = true;
+    ingest_save_parked(ingest, nsqd);
+    CRASH_POINT(connection_lost);
+    nsqd_on_ended(nsqd, ingest->now, &ingest->random);
+}
+
 void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why)
 {
     bool was_subscribed = nsqd_can_finish(nsqd, nsqd->incarnation);
@@ -81,10 +89,7 @@ void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why)
     nsqd->has_complained = true;
     if (was_subscribed)
         counter_add(&ingest->counters->connections_lost, 1);
-    ingest->needs_ready = true;
-    ingest_save_parked(ingest, nsqd);
-    CRASH_POINT(connection_lost);
-    nsqd_on_ended(nsqd, ingest->now, &ingest->random);
+    ingest_part(ingest, nsqd);
     ingest_lookups_hurry(ingest);
 }
 

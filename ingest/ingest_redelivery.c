@@ -105,10 +105,34 @@ void ingest_save_parked(struct ingest *ingest, struct nsqd *nsqd)
     }
 }
 
+/* How long a connection may take to finish what it holds before it is renewed. */
+#define RENEW_NS (10 * NS_PER_SECOND)
+
+static void start_to_renew(struct ingest *ingest, struct nsqd *nsqd)
+{
+    struct nsq_connection *connection = &nsqd->connection;
+
+    log_notice("nsqd_renews", "nsqd=%s leaked_credits=%u ready=%u", nsqd->name,
+               connection->leaked_credits, connection->ready);
+    nsqd->renew_by = monotonic_after(ingest->now, RENEW_NS);
+    (void)nsq_connection_start_close(connection);
+}
+
+/* All that it brought is finished, and nsqd knows that it is to be closed. */
+static bool is_done_with(struct nsqd *nsqd)
+{
+    const struct nsq_connection *connection = &nsqd->connection;
+
+    return connection->state == NSQ_CONNECTION_CLOSE_WAITED &&
+           connection->in_flight == 0 &&
+           nsq_connection_parked(connection) == 0 && nsqd_is_flushed(nsqd);
+}
+
 /*
  * A connection whose RDY credits have leaked away is made anew, at a calm
  * moment: CLS first, then everything it holds is finished, and only then it
- * is closed. Returns true if that has happened.
+ * is closed. If that takes long (a shard that is throttled), nsqd delivers the
+ * rest again, which is known. Returns true if it was closed.
  */
 bool ingest_renew(struct ingest *ingest, struct nsqd *nsqd)
 {
@@ -118,14 +142,13 @@ bool ingest_renew(struct ingest *ingest, struct nsqd *nsqd)
         return false;
     if (connection->state == NSQ_CONNECTION_SUBSCRIBED) {
         if (nsq_connection_should_renew(connection))
-            (void)nsq_connection_start_close(connection);
+            start_to_renew(ingest, nsqd);
         return false;
     }
-    if (connection->state != NSQ_CONNECTION_CLOSE_WAITED ||
-        connection->in_flight > 0 || nsq_connection_parked(connection) > 0 ||
-        !nsqd_is_flushed(nsqd))
+    if (!is_done_with(nsqd) && !monotonic_reached(nsqd->renew_by, ingest->now))
         return false;
-    ingest_lose(ingest, nsqd, "renewed, because nsqd lost count of RDY");
+    counter_add(&ingest->counters->connections_renewed, 1);
+    ingest_part(ingest, nsqd);
     return true;
 }
 

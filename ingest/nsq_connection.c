@@ -329,8 +329,8 @@ static int take_error(struct nsq_connection *c, const struct nsq_frame *frame,
         return fail(c, NSQ_FAILURE_REFUSED, "nsqd refused: %.*s",
                     (int)(frame->body.length < 200 ? frame->body.length : 200),
                     (const char *)frame->body.data);
-    if (error.kind == NSQ_ERROR_FIN_FAILED)
-        c->leaked_credits++;
+    c->leaked_credits += error.kind == NSQ_ERROR_FIN_FAILED ||
+                         error.kind == NSQ_ERROR_REQ_FAILED;
     arrival->kind = error.kind == NSQ_ERROR_FIN_FAILED ? NSQ_ARRIVED_FIN_FAILED
                     : error.kind == NSQ_ERROR_REQ_FAILED
                         ? NSQ_ARRIVED_REQ_FAILED
@@ -487,8 +487,6 @@ int nsq_connection_set_ready(struct nsq_connection *c, uint32_t count)
     nsq_encode_ready(&writer, count);
     send_buffer_commit(&c->output, &writer);
     c->ready = count;
-    if (count > c->ready_most)
-        c->ready_most = count;
     return 0;
 }
 
@@ -519,7 +517,8 @@ void nsq_connection_on_delivered_again(struct nsq_connection *c)
 
 bool nsq_connection_should_renew(const struct nsq_connection *c)
 {
-    return c->leaked_credits > 0 && c->leaked_credits >= c->ready_most / 4;
+    return c->ready > 0 && c->leaked_credits > 0 &&
+           c->leaked_credits >= c->ready / 4;
 }
 
 struct bytes nsq_connection_output(struct nsq_connection *c)

@@ -128,7 +128,6 @@ struct nsq_connection {
     struct monotonic answer_due; /* in the states before SUBSCRIBED */
     struct monotonic touch_due;  /* for what is parked */
     uint32_t ready;              /* RDY as nsqd knows it */
-    uint32_t ready_most;         /* highest RDY of this connection */
     uint32_t in_flight;          /* messages given and not answered */
     uint32_t leaked_credits;     /* upper bound; see should_renew() */
     char complaint[256];         /* why it failed: a sentence, no full stop */
@@ -219,10 +218,12 @@ void nsq_connection_on_delivered_again(struct nsq_connection *connection);
 
 /*
  * True when so many RDY credits may be lost that the connection should be
- * closed and made anew. nsqd takes a twin (one id sent twice, possible after
- * nsqd crashed) out of its table once, so that the second FIN fails and one
- * slot of RDY is lost for ever; when all are lost, nsqd sends nothing more and
- * says nothing. Every failed FIN is counted, which is an upper bound.
+ * closed and made anew: a quarter of the RDY it has now, because those that
+ * are lost stay lost when RDY becomes less. nsqd takes a twin (one id sent
+ * twice, possible after nsqd crashed) out of its table once, so that the second
+ * FIN or REQ fails and one slot of RDY is lost for ever; when all are lost,
+ * nsqd sends nothing more and says nothing. Every failed FIN and REQ is
+ * counted, which is an upper bound. False while RDY is 0: nothing is missed.
  */
 bool nsq_connection_should_renew(const struct nsq_connection *connection);
 

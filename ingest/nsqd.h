@@ -31,6 +31,7 @@ struct nsqd {
     size_t sending;           /* bytes with the kernel */
     struct backoff backoff;
     struct monotonic retry_at; /* no socket: when to try again */
+    struct monotonic renew_by; /* CLS was sent to renew: when to close */
     bool has_complained;       /* the log knows that it is absent */
     struct letter_post *post;  /* its dead letters; NULL: never any */
     bool post_has_complained;  /* the log knows that they wait */

@@ -119,18 +119,42 @@ def messages_that_time_out_in_nsqd_are_not_repeated(scene):
 
 
 def twins_are_sent_once(scene):
+    """(N2)"""
     _run_simulated_nsqd(scene, [
         {'after': 2000, 'action': 'twin', 'count': 100},
         {'after': 4000, 'action': 'twin', 'count': 100, 'distance': 30}])
 
 
 def twins_that_take_every_credit_do_not_stall_the_flow(scene):
+    """(N2)"""
     _, log = _run_simulated_nsqd(
         scene, [{'after': after, 'action': 'twin', 'count': 400}
                 for after in (2000, 6000, 10000)],
         ['--max-rdy-count=500'])
 
-    assert 'renewed' in log, log
+    # The last connection is lost, when the simulator ends.
+    assert 'nsqd_renews' in log and log.count('nsqd_lost') <= 1, log
+
+
+def credits_that_leak_from_a_low_ready_do_not_stall_the_flow(scene):
+    """(N2) RDY of each nsqd is 4, and a twin takes one of them."""
+    stream = scene.make_stream(scene.start_simulator())
+    nsq = scene.own(NsqSimulator(
+        scene.folder, scene.topic, COUNT, ['--nsqd=10', '--rate=20000'],
+        stays=True))
+    nsq.misbehave(action='twin', after=300, count=4)
+    scene.run_bridge(
+        f'--topic={scene.topic}', '--max-in-flight=40',
+        *[f'--nsqd-tcp-address={address}' for address in nsq.tcp_addresses],
+        f'--stream={stream.name}', f'--endpoint-url={stream.endpoint_url}')
+
+    wait_until(lambda: nsq.statistics()['finished'] == COUNT,
+               'every message is finished', 20)
+
+    records = stream.read().user_records
+    assert len(records) == COUNT, len(records)
+    assert scene.bridge.counter('connections_renewed') >= 1
+    assert scene.bridge.counter('connections_lost') == 0
 
 
 def two_nsqds_with_the_same_ids_are_two(scene):

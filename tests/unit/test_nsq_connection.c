@@ -455,7 +455,7 @@ START_TEST(failed_commands_arrive_with_their_message)
     ck_assert_int_eq(next(&arrival), 0);
     ck_assert(!arrival.has_id);
     finish_turn();
-    ck_assert_uint_eq(connection.leaked_credits, 1);
+    ck_assert_uint_eq(connection.leaked_credits, 2); /* TOUCH costs none */
 }
 END_TEST
 
@@ -466,7 +466,6 @@ START_TEST(connection_is_renewed_when_a_quarter_of_its_credits_may_be_lost)
     subscribe();
     ck_assert(!nsq_connection_should_renew(&connection));
     ck_assert_int_eq(nsq_connection_set_ready(&connection, 8), 0);
-    ck_assert_int_eq(nsq_connection_set_ready(&connection, 0), 0);
     put_error("E_FIN_FAILED FIN " ID_1 " failed ID not in flight");
     feed(at(0));
     ck_assert_int_eq(next(&arrival), 0);
@@ -474,6 +473,25 @@ START_TEST(connection_is_renewed_when_a_quarter_of_its_credits_may_be_lost)
     ck_assert(!nsq_connection_should_renew(&connection));
     nsq_connection_on_second_copy(&connection);
     ck_assert(nsq_connection_should_renew(&connection));
+}
+END_TEST
+
+START_TEST(lost_credits_weigh_more_when_ready_becomes_less)
+{
+    subscribe();
+    ck_assert_int_eq(nsq_connection_set_ready(&connection, 2000), 0);
+    for (int i = 0; i < 5; i++)
+        nsq_connection_on_second_copy(&connection);
+    ck_assert(!nsq_connection_should_renew(&connection));
+
+    /* Five of five are lost: nsqd would never send anything again. */
+    ck_assert_int_eq(nsq_connection_set_ready(&connection, 5), 0);
+    ck_assert(nsq_connection_should_renew(&connection));
+    ck_assert_int_eq(nsq_connection_set_ready(&connection, 1), 0);
+    ck_assert(nsq_connection_should_renew(&connection));
+    /* It shall send nothing now. */
+    ck_assert_int_eq(nsq_connection_set_ready(&connection, 0), 0);
+    ck_assert(!nsq_connection_should_renew(&connection));
 }
 END_TEST
 
@@ -787,6 +805,7 @@ static TCase *messages_case(void)
     tcase_add_test(
         messages,
         connection_is_renewed_when_a_quarter_of_its_credits_may_be_lost);
+    tcase_add_test(messages, lost_credits_weigh_more_when_ready_becomes_less);
     tcase_add_test(messages,
                    commands_of_a_connection_that_is_not_open_are_refused);
     tcase_add_test(messages, close_lets_messages_finish_and_ready_rest);
