@@ -106,8 +106,8 @@ int shared_memory_lock(struct shared_memory *memory, unsigned place);
 void shared_memory_close(struct shared_memory *memory);
 
 /*
- * Give the segment another name, under which nobody of the bridge looks for
- * it; one that has it already is removed. An absent segment is no error.
+ * Give the segment another name; one that has it already is removed, in the
+ * same moment. An absent segment is no error.
  */
 int shared_memory_set_aside(const char *name, const char *aside);
 

@@ -3,6 +3,8 @@
 #include "shard/acknowledgement_log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 
 #include "common/crash_point.h"
 #include "common/error.h"
@@ -76,28 +78,6 @@ static int create_or_attach(const char *name, uint64_t capacity,
     return result ? result : create(name, capacity, memory);
 }
 
-int acknowledgement_log_open(const char *name, uint64_t capacity,
-                             struct acknowledgement_log *log)
-{
-    int result;
-
-    assert(is_legal_capacity(capacity));
-    *log = (struct acknowledgement_log){ .memory = SHARED_MEMORY_NULL };
-    result = create_or_attach(name, capacity, &log->memory);
-    if (result < 0)
-        return result;
-    if (result == 0)
-        result = shared_memory_lock(&log->memory, 0);
-    if (result > 0)
-        return error_sentence(-EBUSY, "another ingest writes the log %s", name);
-    if (result < 0)
-        return result;
-    log->segment = log->memory.address;
-    log->capacity = log->segment->capacity;
-    log->position = load_acquire(&log->segment->position); /* A1 */
-    return 0;
-}
-
 void acknowledgement_log_close(struct acknowledgement_log *log)
 {
     shared_memory_close(&log->memory);
@@ -140,4 +120,92 @@ void acknowledgement_log_read(const struct acknowledgement_log *log,
         .source = (uint16_t)source,
         .has_fin = (source & HAS_FIN) != 0,
     };
+}
+
+/* Returns 0 or a negative errno. */
+static int lock(const char *name, struct shared_memory *memory)
+{
+    int result = shared_memory_lock(memory, 0);
+
+    if (result > 0)
+        return error_sentence(-EBUSY, "another ingest writes the log %s", name);
+    return result;
+}
+
+static void begin(struct acknowledgement_log *log)
+{
+    log->segment = log->memory.address;
+    log->capacity = log->segment->capacity;
+    log->position = load_acquire(&log->segment->position); /* A1 */
+}
+
+/* The newest entries of `from` that can be read in `to`, which is empty. */
+static void copy_entries(const struct acknowledgement_log *from,
+                         struct acknowledgement_log *to)
+{
+    uint64_t position = acknowledgement_log_oldest(from);
+
+    if (from->position - position > to->capacity - 1)
+        position = from->position - (to->capacity - 1);
+    for (; position < from->position; position++) {
+        struct acknowledgement acknowledgement;
+
+        acknowledgement_log_read(from, position, &acknowledgement);
+        acknowledgement_log_note(to, &acknowledgement);
+    }
+}
+
+/*
+ * Put a copy with room for `capacity` entries in the place of `log`. A half
+ * made one that somebody left who was killed has a name that nobody reads.
+ */
+static int change_capacity(const char *name, uint64_t capacity,
+                           struct acknowledgement_log *log)
+{
+    struct acknowledgement_log copy = { .memory = SHARED_MEMORY_NULL };
+    char draft[NAME_MAX];
+    int result;
+
+    (void)snprintf(draft, sizeof(draft), "%s.draft", name);
+    result = shared_memory_remove(draft);
+    if (result == 0)
+        result = create(draft, capacity, &copy.memory);
+    if (result == 0)
+        result = lock(draft, &copy.memory);
+    if (result == 0) {
+        begin(&copy);
+        copy_entries(log, &copy);
+        CRASH_POINT(log_copied);
+        result = shared_memory_set_aside(draft, name);
+    }
+    if (result) {
+        shared_memory_close(&copy.memory);
+        (void)shared_memory_remove(draft);
+        return result;
+    }
+    acknowledgement_log_close(log);
+    *log = copy;
+    return 0;
+}
+
+int acknowledgement_log_open(const char *name, uint64_t capacity,
+                             struct acknowledgement_log *log)
+{
+    int result;
+
+    assert(is_legal_capacity(capacity));
+    *log = (struct acknowledgement_log){ .memory = SHARED_MEMORY_NULL };
+    result = create_or_attach(name, capacity, &log->memory);
+    if (result > 0)
+        result =
+            error_sentence(-EBUSY, "another ingest writes the log %s", name);
+    if (result == 0)
+        result = lock(name, &log->memory);
+    if (result)
+        return result;
+    begin(log);
+    /* A log of the wrong size is better than none. */
+    if (log->capacity != capacity)
+        (void)change_capacity(name, capacity, log);
+    return 0;
 }

@@ -18,8 +18,10 @@
  *
  * Writer    ingest alone; a lock on the segment keeps a second one out.
  * Readers   the next ingest, and tools.
- * Lifetime  the segment outlives ingest. It keeps its capacity until it is
- *           made anew, after a clean stop or a restart of the machine.
+ * Lifetime  the segment outlives ingest. One that is opened with another
+ *           capacity is copied: the newest entries that fit go into a new
+ *           segment, which then takes the old one's name, so that the name
+ *           means a whole log at every instruction.
  *
  * Edges
  *
@@ -92,8 +94,9 @@ struct acknowledgement_log {
 /*
  * Take the writing end of the log called `name`, or make it with room for
  * `capacity` entries, a power of two from ACKNOWLEDGEMENTS_LEAST to
- * ACKNOWLEDGEMENTS_MOST. One that is damaged, half made or of another build is
- * replaced by an empty one: it is a memory, and without it there are
+ * ACKNOWLEDGEMENTS_MOST. One that has another capacity is copied, or used as it
+ * is if there is no room for both. One that is damaged, half made or of another
+ * build is replaced by an empty one: it is a memory, and without it there are
  * duplicates and no losses.
  *
  * Returns 0 or a negative errno with its sentence. Legal to close after any

@@ -13,6 +13,8 @@
  *
  *     ... .damaged                             one of these that could not be
  *                                              used, kept to be looked at
+ *     ... .acknowledged.draft                  its copy of another size, until
+ *                                              that takes its name
  *
  *     /nsq_to_kinesis.<name>.lock              the supervisor's; names its
  *                                              children

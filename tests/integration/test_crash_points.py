@@ -193,8 +193,9 @@ def each_process_may_die_at_each_point(scene):
 
 
 # A message of a megabyte is no message of the checker's kind. Letters:
-# test_refused.py.
-SHOWN_ELSEWHERE = ('too_large', 'letter_boxed', 'letter_safe', 'letter_noted')
+# test_refused.py; the log of another size: test_redelivery.py.
+SHOWN_ELSEWHERE = ('too_large', 'letter_boxed', 'letter_safe', 'letter_noted',
+                   'log_copied')
 
 
 def every_crash_point_stands_in_the_sources_once(scene):

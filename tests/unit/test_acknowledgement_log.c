@@ -124,16 +124,95 @@ START_TEST(log_goes_on_after_a_restart)
 }
 END_TEST
 
-START_TEST(existing_log_keeps_its_capacity)
+/* The readable entries, from position 0 on, are those noted from `first` on. */
+static void expect_renumbered(uint64_t first, uint64_t count)
+{
+    ck_assert_uint_eq(one.position, count);
+    ck_assert_uint_eq(acknowledgement_log_oldest(&one), 0);
+    for (uint64_t i = 0; i < count; i++) {
+        struct acknowledgement found;
+
+        acknowledgement_log_read(&one, i, &found);
+        ck_assert_uint_eq(found.id, numbered(first + i).id);
+        ck_assert_uint_eq(found.checksum, numbered(first + i).checksum);
+        ck_assert_int_eq(found.has_fin, numbered(first + i).has_fin);
+    }
+}
+
+START_TEST(log_that_becomes_larger_forgets_nothing)
 {
     open_log();
-    note(0);
+    for (uint64_t i = 0; i < 3 * CAPACITY; i++)
+        note(i);
     acknowledgement_log_close(&one);
 
     ck_assert_int_eq(acknowledgement_log_open(name, 8 * CAPACITY, &one), 0);
 
+    ck_assert_uint_eq(one.capacity, 8 * CAPACITY);
+    expect_renumbered(2 * CAPACITY + 1, CAPACITY - 1);
+    note(3 * CAPACITY);
+    expect_renumbered(2 * CAPACITY + 1, CAPACITY);
+}
+END_TEST
+
+START_TEST(log_that_becomes_smaller_keeps_the_newest)
+{
+    ck_assert_int_eq(acknowledgement_log_open(name, 8 * CAPACITY, &one), 0);
+    for (uint64_t i = 0; i < 3 * CAPACITY; i++)
+        note(i);
+    acknowledgement_log_close(&one);
+
+    open_log();
+
     ck_assert_uint_eq(one.capacity, CAPACITY);
-    expect_all_readable(0, 1);
+    expect_renumbered(2 * CAPACITY + 1, CAPACITY - 1);
+    acknowledgement_log_close(&one);
+    open_log(); /* the copy has the name now */
+    expect_renumbered(2 * CAPACITY + 1, CAPACITY - 1);
+}
+END_TEST
+
+START_TEST(writer_killed_while_it_copies_the_log_leaves_a_whole_one)
+{
+    for (unsigned step = 1; step <= 30; step++) {
+        pid_t child;
+
+        open_log();
+        for (uint64_t i = 0; i < 5; i++)
+            note(i);
+        acknowledgement_log_close(&one);
+        child = fork();
+        if (child == 0) {
+            steps_to_live = step;
+            _exit(acknowledgement_log_open(name, 2 * CAPACITY, &one));
+        }
+        ck_assert_int_eq(waitpid(child, NULL, 0), child);
+
+        ck_assert_int_eq(acknowledgement_log_open(name, 2 * CAPACITY, &one), 0);
+        ck_assert_uint_eq(one.capacity, 2 * CAPACITY);
+        expect_renumbered(0, 5);
+        remove_segment();
+    }
+}
+END_TEST
+
+START_TEST(copy_is_locked_as_the_log_was)
+{
+    pid_t child;
+    int status;
+
+    open_log();
+    acknowledgement_log_close(&one);
+    ck_assert_int_eq(acknowledgement_log_open(name, 2 * CAPACITY, &one), 0);
+    child = fork();
+    if (child == 0) {
+        struct acknowledgement_log second;
+
+        _exit(acknowledgement_log_open(name, CAPACITY, &second) != -EBUSY);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 END_TEST
 
@@ -267,7 +346,11 @@ static Suite *acknowledgement_log_suite(void)
     tcase_add_test(keeping, message_id_is_the_number_its_digits_say);
     suite_add_tcase(suite, keeping);
     tcase_add_checked_fixture(opening, choose_name, remove_segment);
-    tcase_add_test(opening, existing_log_keeps_its_capacity);
+    tcase_add_test(opening, log_that_becomes_larger_forgets_nothing);
+    tcase_add_test(opening, log_that_becomes_smaller_keeps_the_newest);
+    tcase_add_test(opening,
+                   writer_killed_while_it_copies_the_log_leaves_a_whole_one);
+    tcase_add_test(opening, copy_is_locked_as_the_log_was);
     tcase_add_test(opening, second_writer_is_refused);
     tcase_add_loop_test(opening, log_with_an_impossible_capacity_is_replaced, 0,
                         6);
