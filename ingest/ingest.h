@@ -113,6 +113,11 @@ struct ingest {
     bool letters_are_full;    /* some message waits for a box */
     bool letters_have_failed; /* the log knows that the disk is full */
 
+    struct monotonic window_looked; /* at the rate of finished messages */
+    uint64_t window_position;       /* of the log, then */
+    uint64_t window_wanted;         /* entries, for the fastest time so far */
+    bool window_is_told;            /* the log line about it is written */
+
     bool is_misconfigured; /* to begin again would not help */
     bool is_draining;
     bool is_orphan;
@@ -157,6 +162,7 @@ void ingest_save_parked(struct ingest *ingest, struct nsqd *nsqd);
 bool ingest_renew(struct ingest *ingest, struct nsqd *nsqd);
 int ingest_open_redelivery(struct ingest *ingest);
 void ingest_close_redelivery(struct ingest *ingest);
+void ingest_watch_window(struct ingest *ingest);
 void ingest_take_again(struct ingest *ingest, struct nsqd *nsqd,
                        const struct nsq_message *message, uint32_t *incarnation,
                        uint16_t attempts);

@@ -212,6 +212,7 @@ int ingest_touch(struct ingest *ingest)
         return 0;
     ingest->touch_due = monotonic_after(ingest->now, round_length(ingest));
     redelivery_on_time(&ingest->redelivery, ingest->now);
+    ingest_watch_window(ingest);
     for (size_t i = 0; i < ingest->queues.layout.queue_count; i++)
         touched += touch_queue(ingest, i);
     touched += (int)ingest_touch_letters(ingest);

@@ -161,6 +161,55 @@ static uint64_t power_of_two_from(uint64_t least)
     return power;
 }
 
+static int64_t longest_msg_timeout(const struct ingest *ingest)
+{
+    int64_t longest_ms = 0;
+
+    for (size_t i = 0; i < ingest->nsqd_count; i++) {
+        const struct nsqd *nsqd = ingest->nsqds[i];
+
+        if (nsqd_can_finish(nsqd, nsqd->incarnation) &&
+            nsqd->connection.terms.msg_timeout_ms > longest_ms)
+            longest_ms = nsqd->connection.terms.msg_timeout_ms;
+    }
+    return longest_ms * NS_PER_MS;
+}
+
+static void tell_window(struct ingest *ingest, uint64_t wanted)
+{
+    if (!ingest->window_is_told)
+        log_warning("redelivery_window_small",
+                    "window=%llu wanted=%llu "
+                    "why=\"what comes again later than that is sent again\"",
+                    (unsigned long long)ingest->acknowledged.capacity,
+                    (unsigned long long)wanted);
+    ingest->window_is_told = true;
+}
+
+/*
+ * Is the log long enough for how fast messages are finished? Asked in each
+ * round of TOUCH, so that a moment's burst after a pause is no reason.
+ */
+void ingest_watch_window(struct ingest *ingest)
+{
+    uint64_t noted = ingest->acknowledged.position - ingest->window_position;
+    int64_t elapsed_ns = monotonic_between(ingest->window_looked, ingest->now);
+    uint64_t wanted;
+
+    if (elapsed_ns < NS_PER_SECOND / 10)
+        return;
+    wanted =
+        redelivery_window_for(noted, elapsed_ns, longest_msg_timeout(ingest));
+    ingest->window_looked = ingest->now;
+    ingest->window_position = ingest->acknowledged.position;
+    if (wanted > ingest->window_wanted) {
+        ingest->window_wanted = wanted;
+        counter_set(&ingest->counters->redelivery_window_wanted, wanted);
+    }
+    if (wanted > ingest->acknowledged.capacity)
+        tell_window(ingest, wanted);
+}
+
 /* After the queues, whose locks say that we are the only ingest. */
 int ingest_open_redelivery(struct ingest *ingest)
 {
@@ -171,6 +220,8 @@ int ingest_open_redelivery(struct ingest *ingest)
         &ingest->acknowledged);
 
     CRASH_POINT(log_opened);
+    ingest->window_looked = ingest->now;
+    ingest->window_position = ingest->acknowledged.position;
     if (result == 0)
         result = redelivery_init(&ingest->redelivery, ingest->queues.producers,
                                  ingest->queues.layout.queue_count,

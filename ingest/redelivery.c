@@ -11,6 +11,9 @@
 #define QUIET_NS       (60 * NS_PER_SECOND)
 #define CAPACITY_LEAST 1024
 
+/* "the interval between queue scans refreshes", queueScanRefreshInterval. */
+#define SCAN_NS (5 * NS_PER_SECOND)
+
 #define PLACE_LOG    1
 #define PLACE_QUEUES 2
 
@@ -287,6 +290,14 @@ enum redelivery_kind redelivery_find(struct redelivery *redelivery,
             kind = found;
     }
     return kind;
+}
+
+uint64_t redelivery_window_for(uint64_t count, int64_t elapsed_ns,
+                               int64_t msg_timeout_ns)
+{
+    double covered_ns = (double)(msg_timeout_ns + SCAN_NS);
+
+    return (uint64_t)((double)count * covered_ns / (double)elapsed_ns + 0.5);
 }
 
 void redelivery_on_time(struct redelivery *redelivery, struct monotonic now)

@@ -112,5 +112,13 @@ enum redelivery_kind redelivery_find(struct redelivery *redelivery,
                                      struct monotonic now,
                                      struct record_header **record);
 
+/*
+ * How many entries the log should have if `count` messages were finished in
+ * `elapsed_ns` and go on like that: nsqd may deliver one again until
+ * msg_timeout after it lost us, and up to five seconds later.
+ */
+uint64_t redelivery_window_for(uint64_t count, int64_t elapsed_ns,
+                               int64_t msg_timeout_ns);
+
 /* Now and then: give the memory back when it is quiet. */
 void redelivery_on_time(struct redelivery *redelivery, struct monotonic now);

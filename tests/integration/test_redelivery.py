@@ -5,7 +5,10 @@ Redelivery ends the order that nsqd keeps, so it is not asked for here.
 """
 import json
 
+from integration.marks import CannotRunHere
 from integration.scene import CHANNEL
+from rig import programs
+from rig.bridge import Bridge
 from rig.processes import wait_until
 from rig.simulators import KinesisSimulator, NsqSimulator
 
@@ -93,6 +96,55 @@ def _run_simulated_nsqd(scene, faults, more=()):
     assert len({record.body for record in records}) == COUNT, len(records)
     assert len(records) == COUNT, len(records)
     return summary, scene.bridge.program.log()
+
+
+def window_of_another_size_remembers_what_the_old_one_knew(scene):
+    """(P3) And a death between the copy and its name forgets nothing."""
+    build = programs.hooks_folder()
+    if not build:
+        raise CannotRunHere('there is no build with the option test_hooks')
+    nsqd = scene.start_nsqd()
+    stream = scene.make_stream(scene.start_simulator())
+    options = [f'--topic={scene.topic}', f'--channel={CHANNEL}', SOON,
+               f'--nsqd-tcp-address={nsqd.tcp_address}',
+               f'--stream={stream.name}',
+               f'--endpoint-url={stream.endpoint_url}']
+    name = None
+    # All is stored and noted, no FIN is sent; then the log is copied twice.
+    for point, window in (('noted:100', 4096), ('log_copied:1', 65536)):
+        token = scene.folder / f'token-{window}'
+        token.touch()
+        scene.bridge = scene.own(Bridge(
+            scene.folder, [*options, f'--redelivery-window={window}'],
+            {'N2K_CRASH': f'{point}:{token}'}, name=name, build=build))
+        if not name:
+            nsqd.wait_for_consumer(scene.topic, CHANNEL)
+            published = _publish(scene, nsqd, 100)
+            name = scene.bridge.name
+        wait_until(lambda: not token.exists(), f'ingest dies at {point}')
+        if window == 4096:
+            scene.bridge.program.kill()
+    scene.wait_until_finished(nsqd)
+
+    verdict = scene.expect_all(stream, published)
+    assert verdict.in_stream == 100, verdict
+    assert scene.bridge.counter('redeliveries_finished') == 100
+
+
+def window_that_is_too_small_for_the_rate_is_told_once(scene):
+    stream = scene.make_stream(scene.start_simulator())
+    nsqd = scene.start_nsqd()
+    scene.start_bridge([nsqd], stream, SOON, '--redelivery-window=1024')
+
+    scene.bridge.program.wait_for_line('nsqd_subscribed')
+    first = 0
+    while scene.bridge.counter('redelivery_window_wanted') <= 1024:
+        _publish(scene, nsqd, 1000, first)
+        first += 1000
+    _publish(scene, nsqd, 1000, first)
+    scene.wait_until_finished(nsqd)
+
+    assert scene.bridge.program.log().count('redelivery_window_small') == 1
 
 
 def connection_that_is_cut_repeats_nothing(scene):

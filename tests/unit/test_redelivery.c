@@ -386,6 +386,21 @@ START_TEST(damaged_record_hides_only_what_comes_after_it)
 }
 END_TEST
 
+START_TEST(window_covers_msg_timeout_and_what_nsqd_adds_to_it)
+{
+    /* 1000 a second, for a minute and five seconds. */
+    ck_assert_uint_eq(
+        redelivery_window_for(15000, 15 * NS_PER_SECOND, 60 * NS_PER_SECOND),
+        65000);
+    ck_assert_uint_eq(redelivery_window_for(0, NS_PER_SECOND, NS_PER_SECOND),
+                      0);
+    /* The most that there can be overflows nothing. */
+    ck_assert_uint_eq(redelivery_window_for(UINT64_C(1) << 33, NS_PER_SECOND,
+                                            3595 * NS_PER_SECOND),
+                      (UINT64_C(1) << 33) * 3600);
+}
+END_TEST
+
 static Suite *redelivery_suite(void)
 {
     Suite *suite = suite_create("redelivery");
@@ -413,6 +428,7 @@ static Suite *redelivery_suite(void)
     tcase_add_test(index, index_catches_up_with_what_came_since);
     tcase_add_test(index, window_is_known_exactly_while_everything_wraps);
     tcase_add_test(index, quiet_index_is_dropped_and_made_again);
+    tcase_add_test(index, window_covers_msg_timeout_and_what_nsqd_adds_to_it);
     tcase_add_test(index, damaged_entry_of_the_log_harms_nobody);
     tcase_add_test(index, damaged_record_hides_only_what_comes_after_it);
     suite_add_tcase(suite, index);
