@@ -8,10 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
+#include "common/utc_text.h"
 
 #define LINE_SIZE   4096 /* PIPE_BUF of Linux: one write stays one piece */
 #define ENDING_SIZE 32   /* kept free for the end of a line that is cut */
@@ -119,16 +119,9 @@ const char *log_quoted(const char *text)
 
 static void put_time(struct bytes_writer *writer)
 {
-    int64_t ns = clock_wall_time().ns;
-    time_t seconds = (time_t)(ns / NS_PER_SECOND);
-    struct tm parts;
-    char text[64];
-    size_t length;
+    char text[UTC_TEXT_SIZE];
 
-    (void)gmtime_r(&seconds, &parts);
-    length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    (void)snprintf(text + length, sizeof(text) - length, ".%03dZ",
-                   (int)(ns % NS_PER_SECOND / NS_PER_MS));
+    utc_text(clock_wall_time(), text);
     bytes_put_text(writer, text);
 }
 
@@ -320,28 +313,33 @@ static bool write_line(struct bytes line)
     return true;
 }
 
-void log_line(enum log_level level, const char *event, const char *format, ...)
+void log_text(enum log_level level, const char *event, const char *text)
 {
     uint8_t line[LINE_SIZE];
-    char text[LINE_SIZE];
     struct bytes_writer writer =
         bytes_writer_on(line, sizeof(line) - ENDING_SIZE);
-    int before = errno; /* a log line between a call and its check is legal */
-    va_list arguments;
-    int length;
 
-    if (level < own.least)
-        return;
-    va_start(arguments, format);
-    length = vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
     if (own.format == LOG_FORMAT_JSON)
         put_json(&writer, level, event, text);
     else
         put_logfmt(&writer, level, event, text);
-    put_ending(&writer, writer.overrun || length >= (int)sizeof(text));
+    put_ending(&writer, writer.overrun || strlen(text) >= LINE_SIZE - 1);
     if (!write_line(bytes_written(&writer)))
         own.dropped++;
+}
+
+void log_line(enum log_level level, const char *event, const char *format, ...)
+{
+    char text[LINE_SIZE];
+    int before = errno; /* a log line between a call and its check is legal */
+    va_list arguments;
+
+    if (level < own.least)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    log_text(level, event, text);
     errno = before;
 }
 

@@ -59,6 +59,12 @@ enum log_format log_format_named(const char *word);
 void log_line(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * The same with its text as it is, whatever the least level. Legal in a signal
+ * handler with 16 KiB of stack.
+ */
+void log_text(enum log_level level, const char *event, const char *text);
+
 #define log_debug(...)   log_line(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)    log_line(LOG_INFO, __VA_ARGS__)
 #define log_notice(...)  log_line(LOG_NOTICE, __VA_ARGS__)
