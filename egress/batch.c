@@ -118,6 +118,15 @@ static enum step visit(struct walk *walk, const struct record_header *record)
     return take(walk, record);
 }
 
+/*
+ * What ingest did not write is never sent. The bytes are read for the aggregate
+ * anyway, so that a checksum of 200 of them costs 14 ns.
+ */
+static bool is_whole(const struct record_header *record)
+{
+    return record->checksum == record_checksum(record);
+}
+
 /* The newest record first: what SEEDED_BUG(overtaking) does. */
 static int walk_backwards(struct walk *walk, struct queue_consumer *consumer,
                           uint64_t end)
@@ -156,7 +165,7 @@ static int walk_range(struct walk *walk, struct queue_consumer *consumer,
 
         if (result == QUEUE_EMPTY)
             break;
-        if (result)
+        if (result || !is_whole(record))
             return BATCH_BROKEN;
         step = visit(walk, record);
         if (step == STEP_STOP_BEFORE)

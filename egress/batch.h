@@ -69,7 +69,7 @@ enum batch_condition {
     BATCH_NOTHING = 1, /* no record of the range is for this part */
     BATCH_REFUSED,     /* the first record is too large: decide it alone;
                           encoding->end is the position behind it */
-    BATCH_BROKEN,      /* the queue is corrupt */
+    BATCH_BROKEN,      /* the queue is corrupt, or a record's checksum wrong */
 };
 
 /*

@@ -73,7 +73,7 @@ static int open_segments(struct egress *egress)
         bridge, egress->worker, &egress->counters_memory, &egress->counters);
 
     if (result == 0)
-        result = layout_read(layout.text, &egress->layout);
+        result = layout_attach(layout.text, &egress->layout);
     if (result == 0)
         result =
             wakeup_open(wakeup.text, &egress->wakeup_memory, &egress->wakeups);

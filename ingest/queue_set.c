@@ -59,7 +59,7 @@ int queue_set_open(const char *bridge, unsigned worker_count,
 
     *set = (struct queue_set){ .worker_count = worker_count,
                                .wakeup_memory = SHARED_MEMORY_NULL };
-    result = layout_read(layout.text, &set->layout);
+    result = layout_attach(layout.text, &set->layout);
     if (result == 0)
         result = wakeup_open(wakeup.text, &set->wakeup_memory, &set->wakeups);
     if (result == 0)

@@ -139,6 +139,13 @@ int layout_read(const char *name, struct layout *layout)
     return result;
 }
 
+int layout_attach(const char *name, struct layout *layout)
+{
+    int result = layout_read(name, layout);
+
+    return result == -ENOENT ? -EUCLEAN : result;
+}
+
 struct queue_plan layout_plan_of(const struct layout *layout, size_t index)
 {
     return (struct queue_plan){

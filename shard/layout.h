@@ -49,6 +49,9 @@ int layout_create(const char *name, const struct layout *layout);
  */
 int layout_read(const char *name, struct layout *layout);
 
+/* The same for a child, which is not started before there is one: -EUCLEAN. */
+int layout_attach(const char *name, struct layout *layout);
+
 /* Legal on a zeroed layout. */
 void layout_deinit(struct layout *layout);
 

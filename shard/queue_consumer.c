@@ -94,7 +94,7 @@ int queue_peek(struct queue_consumer *consumer, uint64_t *position,
 uint64_t queue_depth(struct queue_consumer *consumer)
 {
     if (look_at_committed(consumer))
-        return 0;
+        return consumer->segment.capacity;
     return consumer->committed - consumer->released;
 }
 

@@ -71,8 +71,8 @@ int queue_peek(struct queue_consumer *consumer, uint64_t *position,
                struct record_header **record);
 
 /*
- * Bytes published and not released, padding included, as of now. Returns 0
- * also when `committed` makes no sense; queue_peek() tells then.
+ * Bytes published and not released, padding included, as of now. Returns the
+ * capacity when `committed` makes no sense: queue_peek() tells then.
  */
 uint64_t queue_depth(struct queue_consumer *consumer);
 

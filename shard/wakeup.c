@@ -30,10 +30,10 @@ int wakeup_open(const char *name, struct shared_memory *memory,
                                     WAKEUP_VERSION, memory);
 
     if (result == SHARED_MEMORY_ABSENT)
-        return error_sentence(-ENOENT, "there is no segment %s", name);
+        return error_sentence(-EUCLEAN, "there is no segment %s", name);
     if (result > 0 ||
         (result == 0 && memory->length < sizeof(struct wakeup_segment)))
-        return error_sentence(-EPROTO, "the segment %s is of another build",
+        return error_sentence(-EUCLEAN, "the segment %s is of another build",
                               name);
     if (result < 0)
         return result;

@@ -50,7 +50,8 @@ struct wakeup_segment {
 /* Make the segment. Returns 0 or a negative errno with its sentence. */
 int wakeup_create(const char *name, uint32_t generation);
 
-/* Attach. Returns 0 or a negative errno with its sentence. */
+/* Attach. Returns 0 or a negative errno with its sentence: -EUCLEAN if it is
+   absent or of another build. */
 int wakeup_open(const char *name, struct shared_memory *memory,
                 struct wakeup_segment **segment);
 

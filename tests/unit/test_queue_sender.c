@@ -99,6 +99,7 @@ static void put(const char *key, const char *body)
     payload = (uint8_t *)(record + 1);
     memcpy(payload, key, strlen(key));
     memcpy(payload + strlen(key), body, strlen(body));
+    record->checksum = record_checksum(record);
     queue_publish(&fixture.producer);
     queue_sender_look(&sender, start);
 }
@@ -384,6 +385,7 @@ START_TEST(batch_ends_before_it_needs_more_parts_than_it_can_have)
         record->hash_high = i;
         record->hash_low = 0;
         *(char *)(record + 1) = 'k';
+        record->checksum = record_checksum(record);
     }
     queue_publish(&fixture.producer);
     queue_sender_look(&sender, start);
@@ -635,6 +637,37 @@ START_TEST(replaced_worker_sends_nothing)
 }
 END_TEST
 
+/* (M3) */
+START_TEST(record_that_ingest_did_not_write_is_never_encoded)
+{
+    const struct outcome outcome = throttled();
+    struct sender_part part = { 0 };
+    struct record_header *record;
+    uint64_t position = sender.consumer.released;
+    uint8_t *body;
+
+    put("a", "one");
+    put("a", "two");
+    ck_assert_int_eq(queue_peek(&sender.consumer, &position, &record), 0);
+    ck_assert_int_eq(queue_peek(&sender.consumer, &position, &record), 0);
+    body = (uint8_t *)(record + 1) + 2;
+    if (_i == 1) { /* after it was sent once */
+        ck_assert_int_eq(next_part(&one_shard, &part), 0);
+        queue_sender_on_sent(&sender, 100);
+        queue_sender_on_failed(&sender, &outcome, &randomness);
+        ck_assert_int_eq(queue_sender_settle(&sender, start), SENDER_UNDECIDED);
+        part = (struct sender_part){ 0 };
+    }
+    *body ^= 4;
+
+    ck_assert_int_eq(next_part(&one_shard, &part), SENDER_BROKEN);
+    *body ^= 4;
+    part = (struct sender_part){ 0 };
+    ck_assert_int_eq(next_part(&one_shard, &part), 0);
+    ck_assert_uint_eq(part.encoding.record_count, 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("queue_sender");
@@ -669,6 +702,8 @@ int main(void)
     tcase_add_test(batches,
                    record_refused_by_its_own_result_is_found_by_halving_too);
     tcase_add_test(batches, batch_of_which_a_part_may_be_stored_is_not_halved);
+    tcase_add_loop_test(
+        batches, record_that_ingest_did_not_write_is_never_encoded, 0, 2);
     tcase_add_test(batches, replaced_worker_sends_nothing);
     suite_add_tcase(suite, batches);
     srunner_run_all(runner, CK_NORMAL);

@@ -120,6 +120,7 @@ static void put(size_t index, const char *key, struct bytes body, uint64_t hash)
     payload = (uint8_t *)(record + 1);
     memcpy(payload, key, strlen(key));
     memcpy(payload + strlen(key), body.data, body.length);
+    record->checksum = record_checksum(record);
     queue_publish(producer);
     queue_sender_look(&senders[index], start);
 }

@@ -132,7 +132,8 @@ START_TEST(absent_segment_is_an_error)
     struct wakeup_segment *found = NULL;
 
     ck_assert_int_eq(
-        wakeup_open("/nsq_to_kinesis.no-such.wakeup", &other, &found), -ENOENT);
+        wakeup_open("/nsq_to_kinesis.no-such.wakeup", &other, &found),
+        -EUCLEAN);
     ck_assert_ptr_null(found);
 }
 END_TEST
@@ -158,11 +159,11 @@ START_TEST(foreign_or_short_segment_is_refused)
     (void)snprintf(bridge, sizeof(bridge), "test-wakeup-%d", (int)getpid());
     odd = segment_name_of(bridge, "odd");
     make_odd_segment(odd.text, sizeof(struct wakeup_segment), OTHER_KIND);
-    ck_assert_int_eq(wakeup_open(odd.text, &other, &found), -EPROTO);
+    ck_assert_int_eq(wakeup_open(odd.text, &other, &found), -EUCLEAN);
     ck_assert_int_eq(shared_memory_remove(odd.text), 0);
 
     make_odd_segment(odd.text, sizeof(struct segment_head), WAKEUP_MAGIC);
-    ck_assert_int_eq(wakeup_open(odd.text, &other, &found), -EPROTO);
+    ck_assert_int_eq(wakeup_open(odd.text, &other, &found), -EUCLEAN);
     ck_assert_int_eq(shared_memory_remove(odd.text), 0);
     ck_assert_ptr_null(found);
     shared_memory_close(&other);
