@@ -43,6 +43,7 @@ enum lifeline_kind {
 
     /* supervisor -> child */
     LIFELINE_DRAIN = 32, /* take nothing new, finish what there is, end */
+    LIFELINE_LEAVE,      /* egress: finish what is on its way, end */
 };
 
 struct lifeline_message {

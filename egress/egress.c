@@ -78,6 +78,33 @@ static struct request *idle_request(struct egress *egress)
 }
 
 /*
+ * No record of that queue is sent any more. What other queues have on its way
+ * is waited for, because a reply that nobody reads is a copy in the stream.
+ */
+static void start_leaving_damage(struct egress *egress,
+                                 const struct queue_sender *sender)
+{
+    log_error("queue_damaged", "queue=%u behind=%llu",
+              queue_segment_index(&sender->consumer.segment),
+              (unsigned long long)sender->consumer.released);
+    counter_add(&egress->counters->queues_damaged, 1);
+    egress->damaged = sender;
+    egress->is_draining = true;
+    egress->is_leaving = true;
+}
+
+static int complain_of_damage(const struct egress *egress)
+{
+    return error_sentence(
+        -EUCLEAN,
+        "queue %u of %s is damaged behind %llu: a record or position in it "
+        "cannot be true, or a checksum is wrong",
+        queue_segment_index(&egress->damaged->consumer.segment),
+        egress->options->name,
+        (unsigned long long)egress->damaged->consumer.released);
+}
+
+/*
  * Fill the request, beginning with another queue each time, so that none is
  * always the one that has no room. A queue that has to travel alone gets a
  * request of its own.
@@ -102,9 +129,10 @@ static int fill_request(struct egress *egress, struct request *request)
         if (result == REQUEST_FENCED)
             return error_sentence(-EOWNERDEAD,
                                   "another worker has taken queue %zu", index);
-        if (result == REQUEST_BROKEN)
-            return error_sentence(-EUCLEAN,
-                                  "queue %zu of this worker is damaged", index);
+        if (result == REQUEST_BROKEN) {
+            start_leaving_damage(egress, sender);
+            break;
+        }
         if (result == REQUEST_FULL || (is_alone && !request_is_empty(request)))
             break;
     }
@@ -242,9 +270,11 @@ static void listen_to_supervisor(struct egress *egress)
     struct lifeline_message message;
     int result;
 
-    while ((result = lifeline_receive(LIFELINE_DESCRIPTOR, &message)) == 0)
-        if (message.kind == LIFELINE_DRAIN)
+    while ((result = lifeline_receive(LIFELINE_DESCRIPTOR, &message)) == 0) {
+        if (message.kind == LIFELINE_DRAIN || message.kind == LIFELINE_LEAVE)
             start_draining(egress);
+        egress->is_leaving |= message.kind == LIFELINE_LEAVE;
+    }
     if (result == LIFELINE_EMPTY)
         return;
     egress->is_orphan = true;
@@ -367,7 +397,7 @@ int egress_run(struct egress *egress)
             return result;
         if (result == 0 && egress->is_draining && is_idle(egress)) {
             CRASH_POINT(egress_drained);
-            return 0;
+            return egress->damaged ? complain_of_damage(egress) : 0;
         }
         if (!keep_alive(egress) && result == 0)
             result = egress_wait(egress); /* queue, socket or timer */

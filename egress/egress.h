@@ -83,9 +83,10 @@ struct egress {
     struct egress_counters *counters;
     int signal_descriptor;
 
-    bool is_misconfigured; /* another try would say the same */
-    bool is_draining;      /* end when everything is delivered */
-    bool is_leaving;       /* end when nothing is on its way */
+    const struct queue_sender *damaged; /* found so; NULL: none */
+    bool is_misconfigured;              /* another try would say the same */
+    bool is_draining;                   /* end when everything is delivered */
+    bool is_leaving;                    /* end when nothing is on its way */
     bool is_orphan;
     struct monotonic orphan_due;
     struct monotonic rejoin_due; /* an orphan looks for a supervisor then */

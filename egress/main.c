@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/bus_error.h"
 #include "common/crash_point.h"
 #include "common/error.h"
 #include "common/lifeline.h"
@@ -144,10 +145,11 @@ static int run_worker(const struct options *options)
         log_info("ready", "queues=%zu", egress.sender_count);
         result = egress_run(&egress);
     }
-    if (result)
-        status = result > 0 || egress.is_misconfigured
-                     ? PROCESS_EXIT_CONFIGURATION
-                     : PROCESS_EXIT_TRY_AGAIN;
+    if (result > 0 || egress.is_misconfigured)
+        status = PROCESS_EXIT_CONFIGURATION;
+    else if (result)
+        status =
+            result == -EUCLEAN ? PROCESS_EXIT_DAMAGED : PROCESS_EXIT_TRY_AGAIN;
     if (result)
         log_fatal("stopping", "why=%s",
                   log_quoted(error_take(result < 0 ? result : -EINVAL)));
@@ -187,6 +189,7 @@ int main(int argc, char *argv[])
                        (unsigned long long)options.worker_index);
     log_open(process, log_level_named(options.log_level),
              log_format_named(options.log_format));
+    bus_error_watch();
     result = lifeline_adopt(WAKEUP_DESCRIPTOR_COUNT);
     if (result) {
         log_fatal("stopping", "why=%s", log_quoted(error_take(result)));

@@ -5,8 +5,10 @@
  * supervisor.
  */
 
+#include <errno.h>
 #include <stdio.h>
 
+#include "common/bus_error.h"
 #include "common/crash_point.h"
 #include "common/error.h"
 #include "common/lifeline.h"
@@ -33,6 +35,7 @@ static int run(const struct options *options)
     ingest_close(&ingest);
     status = !result                   ? PROCESS_EXIT_STOPPED
              : ingest.is_misconfigured ? PROCESS_EXIT_CONFIGURATION
+             : result == -EUCLEAN      ? PROCESS_EXIT_DAMAGED
                                        : PROCESS_EXIT_TRY_AGAIN;
     (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ENDING, (uint32_t)status);
     return status;
@@ -60,6 +63,7 @@ int main(int argc, char *argv[])
     }
     log_open("ingest", log_level_named(options.log_level),
              log_format_named(options.log_format));
+    bus_error_watch();
     result = lifeline_adopt(WAKEUP_DESCRIPTOR_COUNT);
     if (result) {
         log_fatal("stopping", "why=%s", log_quoted(error_take(result)));

@@ -125,6 +125,10 @@ static void work(bool is_stuck)
                                 PROCESS_EXIT_STOPPED);
             exit(PROCESS_EXIT_STOPPED);
         }
+        if (result == 0 && message.kind == LIFELINE_LEAVE) {
+            note("leaves");
+            exit(PROCESS_EXIT_STOPPED);
+        }
     }
 }
 

@@ -551,30 +551,34 @@ END_TEST
 START_TEST(every_state_knows_every_news)
 {
     static const enum child_state after[CHILD_STATE_COUNT][NEWS_COUNT] = {
-        /* READY, ALIVE, SURVEYED, ENDED, DEADLINE, DRAIN, QUIT */
+        /* READY, ALIVE, SURVEYED, ENDED, DEADLINE, DRAIN, LEAVE, QUIT */
         [CHILD_ABSENT] = { CHILD_ABSENT, CHILD_ABSENT, CHILD_ABSENT,
                            CHILD_ABSENT, CHILD_ABSENT, CHILD_FINISHED,
-                           CHILD_FINISHED },
+                           CHILD_ABSENT, CHILD_FINISHED },
         [CHILD_STARTING] = { CHILD_READY, CHILD_STARTING, CHILD_STARTING,
                              CHILD_WAITING, CHILD_ABORTING, CHILD_STOPPING,
-                             CHILD_KILLED },
+                             CHILD_LEAVING, CHILD_KILLED },
         [CHILD_READY] = { CHILD_READY, CHILD_READY, CHILD_READY, CHILD_WAITING,
-                          CHILD_ABORTING, CHILD_STOPPING, CHILD_KILLED },
+                          CHILD_ABORTING, CHILD_STOPPING, CHILD_LEAVING,
+                          CHILD_KILLED },
         [CHILD_WAITING] = { CHILD_WAITING, CHILD_WAITING, CHILD_WAITING,
                             CHILD_WAITING, CHILD_STARTING, CHILD_FINISHED,
-                            CHILD_FINISHED },
+                            CHILD_ABSENT, CHILD_FINISHED },
         [CHILD_STOPPING] = { CHILD_STOPPING, CHILD_STOPPING, CHILD_STOPPING,
                              CHILD_FINISHED, CHILD_ABORTING, CHILD_STOPPING,
-                             CHILD_KILLED },
+                             CHILD_STOPPING, CHILD_KILLED },
+        [CHILD_LEAVING] = { CHILD_LEAVING, CHILD_LEAVING, CHILD_LEAVING,
+                            CHILD_WAITING, CHILD_KILLED, CHILD_LEAVING,
+                            CHILD_LEAVING, CHILD_KILLED },
         [CHILD_ABORTING] = { CHILD_ABORTING, CHILD_ABORTING, CHILD_ABORTING,
                              CHILD_WAITING, CHILD_KILLED, CHILD_ABORTING,
-                             CHILD_KILLED },
+                             CHILD_ABORTING, CHILD_KILLED },
         [CHILD_KILLED] = { CHILD_KILLED, CHILD_KILLED, CHILD_KILLED,
                            CHILD_WAITING, CHILD_KILLED, CHILD_KILLED,
-                           CHILD_KILLED },
+                           CHILD_KILLED, CHILD_KILLED },
         [CHILD_FINISHED] = { CHILD_FINISHED, CHILD_FINISHED, CHILD_FINISHED,
                              CHILD_FINISHED, CHILD_FINISHED, CHILD_FINISHED,
-                             CHILD_FINISHED },
+                             CHILD_FINISHED, CHILD_FINISHED },
     };
 
     for (size_t state = 0; state < CHILD_STATE_COUNT; state++)
@@ -589,6 +593,113 @@ START_TEST(every_state_knows_every_news)
                           child_state_name(state_of(FIRST)),
                           child_state_name(after[state][news]));
         }
+}
+END_TEST
+
+/* (M2, M3) */
+START_TEST(damage_ends_every_child_and_begins_with_the_survey)
+{
+    start_all();
+    tell(FIRST, NEWS_ENDED,
+         _i == 0 ? PROCESS_EXIT_DAMAGED : PROCESS_EXIT_SEGMENT_GONE);
+
+    ck_assert_int_eq(supervise.phase, SUPERVISE_CLEARING);
+    ck_assert_uint_eq(turn.action_count, 2);
+    ck_assert_uint_eq(count_actions(ACTION_LEAVE, SECOND), 1);
+    ck_assert_uint_eq(count_actions(ACTION_KILL, INGEST), 1);
+    tell(INGEST, NEWS_ENDED, CHILD_SIGNALLED);
+    ck_assert_uint_eq(turn.action_count, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+    pass(0);
+    assert_only(ACTION_START, SURVEY);
+    tell(SURVEY, NEWS_SURVEYED, QUEUES + 1);
+    tell(SURVEY, NEWS_ENDED, 0);
+    ck_assert_uint_eq(count_actions(ACTION_START, FIRST), 1);
+    ck_assert_uint_eq(count_actions(ACTION_START, SECOND), 1);
+    tell(FIRST, NEWS_READY, 0);
+    tell(SECOND, NEWS_READY, 0);
+    assert_only(ACTION_START, INGEST);
+    ck_assert_int_eq(supervise.phase, SUPERVISE_RUNNING);
+    ck_assert_uint_eq(supervise.queue_count, QUEUES + 1);
+    tell(INGEST, NEWS_READY, 0);
+    stop();
+    tell(INGEST, NEWS_ENDED, 0);
+    tell(FIRST, NEWS_ENDED, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+    ck_assert(supervise_is_drained(&supervise));
+}
+END_TEST
+
+START_TEST(worker_that_waits_too_long_for_a_reply_is_killed)
+{
+    start_all();
+    tell(INGEST, NEWS_ENDED, PROCESS_EXIT_DAMAGED);
+    ck_assert_uint_eq(count_actions(ACTION_LEAVE, FIRST), 1);
+    tell(FIRST, NEWS_ALIVE, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+    pass(SUPERVISE_LEAVE_TIME_NS);
+
+    assert_only(ACTION_KILL, FIRST);
+    tell(FIRST, NEWS_ENDED, CHILD_SIGNALLED);
+    pass(0);
+    assert_only(ACTION_START, SURVEY);
+}
+END_TEST
+
+/* A crash loop would ask Kinesis for the shards each time. */
+START_TEST(damage_that_comes_again_and_again_waits_longer_and_longer)
+{
+    int64_t longest = 0;
+
+    start_all();
+    for (int i = 0; i < 12; i++) {
+        struct monotonic before;
+
+        tell(FIRST, NEWS_ENDED, PROCESS_EXIT_DAMAGED);
+        tell(SECOND, NEWS_ENDED, 0);
+        tell(INGEST, NEWS_ENDED, CHILD_SIGNALLED);
+        before = turn.now;
+        while (state_of(SURVEY) != CHILD_STARTING)
+            pass(monotonic_between(turn.now, supervise_next(&supervise)));
+        longest = monotonic_between(before, turn.now);
+        tell(SURVEY, NEWS_SURVEYED, QUEUES);
+        tell(SURVEY, NEWS_ENDED, 0);
+        tell(FIRST, NEWS_READY, 0);
+        tell(SECOND, NEWS_READY, 0);
+        tell(INGEST, NEWS_READY, 0);
+        ck_assert(i > 0 || longest == 0);
+    }
+    ck_assert_int_gt(longest, NS_PER_SECOND);
+}
+END_TEST
+
+START_TEST(damage_found_while_draining_is_left_to_the_next_life)
+{
+    start_all();
+    stop();
+    tell(FIRST, NEWS_ENDED, PROCESS_EXIT_DAMAGED);
+    ck_assert_int_eq(state_of(FIRST), CHILD_FINISHED);
+    pass(SUPERVISE_BLOCKED_DRAIN_NS);
+    end_all_killed();
+
+    ck_assert_int_eq(supervise_exit_status(&supervise),
+                     PROCESS_EXIT_NOT_DRAINED);
+    ck_assert(!supervise_is_drained(&supervise));
+}
+END_TEST
+
+START_TEST(stop_while_damage_is_cleared_is_not_drained)
+{
+    start_all();
+    tell(FIRST, NEWS_ENDED, PROCESS_EXIT_DAMAGED);
+    stop();
+    tell(INGEST, NEWS_ENDED, CHILD_SIGNALLED);
+    tell(SECOND, NEWS_ENDED, 0);
+    while (supervise.phase != SUPERVISE_FINISHED)
+        pass(monotonic_between(turn.now, supervise_next(&supervise)));
+
+    ck_assert_int_eq(supervise_exit_status(&supervise),
+                     PROCESS_EXIT_NOT_DRAINED);
 }
 END_TEST
 
@@ -611,8 +722,12 @@ static void follow_actions(bool runs[4])
  */
 START_TEST(bridge_always_ends_when_it_is_asked_to)
 {
-    static const int statuses[] = { 0, 0, TRY_AGAIN, CHILD_SIGNALLED,
-                                    PROCESS_EXIT_SOFTWARE };
+    static const int statuses[] = { 0,
+                                    0,
+                                    TRY_AGAIN,
+                                    CHILD_SIGNALLED,
+                                    PROCESS_EXIT_SOFTWARE,
+                                    PROCESS_EXIT_DAMAGED };
 
     for (uint64_t seed = 0; seed < 3000; seed++) {
         bool runs[4] = { false };
@@ -631,7 +746,7 @@ START_TEST(bridge_always_ends_when_it_is_asked_to)
             else if (!runs[child] || random_below(&lots, 4) == 0)
                 pass((int64_t)random_below(&lots, (uint64_t)NS_PER_SECOND));
             else if (random_below(&lots, 5) == 0) {
-                int status = statuses[random_below(&lots, 5)];
+                int status = statuses[random_below(&lots, 6)];
 
                 runs[child] = false;
                 if (child == SURVEY && status == 0)
@@ -675,6 +790,14 @@ int main(void)
     tcase_add_test(running, silent_child_is_aborted_then_killed_then_restarted);
     tcase_add_test(running, survey_has_more_time);
     tcase_add_test(running, survey_is_repeated_until_it_made_queues);
+    tcase_add_loop_test(
+        running, damage_ends_every_child_and_begins_with_the_survey, 0, 2);
+    tcase_add_test(running, worker_that_waits_too_long_for_a_reply_is_killed);
+    tcase_add_test(running,
+                   damage_that_comes_again_and_again_waits_longer_and_longer);
+    tcase_add_test(stopping,
+                   damage_found_while_draining_is_left_to_the_next_life);
+    tcase_add_test(stopping, stop_while_damage_is_cleared_is_not_drained);
     tcase_add_test(running, every_state_knows_every_news);
     tcase_add_test(stopping,
                    final_status_of_any_child_stops_the_bridge_with_it);

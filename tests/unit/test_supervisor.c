@@ -255,6 +255,20 @@ START_TEST(survey_that_fails_is_repeated)
 }
 END_TEST
 
+/* (M3) */
+START_TEST(damage_brings_the_survey_back_and_then_everybody)
+{
+    ck_assert_int_eq(setenv("FAKE_INGEST", "first:80", 1), 0);
+    start_whole(NULL);
+
+    ck_assert_uint_eq(count_of("survey started"), 2);
+    ck_assert_uint_eq(count_of("egress0 leaves"), 1);
+    ck_assert_uint_eq(count_of("egress0 started"), 2);
+    ck_assert_uint_eq(count_of("ingest started"), 2);
+    ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
 START_TEST(children_that_do_not_drain_are_killed_in_time)
 {
     ck_assert_int_eq(setenv("FAKE_INGEST", "stuck", 1), 0);
@@ -373,6 +387,7 @@ int main(void)
     tcase_add_test(whole, killed_children_are_back_within_half_a_second);
     tcase_add_test(whole, final_status_of_a_child_is_that_of_the_bridge);
     tcase_add_test(whole, survey_that_fails_is_repeated);
+    tcase_add_test(whole, damage_brings_the_survey_back_and_then_everybody);
     tcase_add_test(whole, children_that_do_not_drain_are_killed_in_time);
     tcase_add_test(whole, second_signal_does_not_wait);
     tcase_add_test(whole, second_bridge_of_the_same_name_is_refused);

@@ -182,6 +182,64 @@ static void fail(const struct step *step)
     retire(step);
 }
 
+static bool is_damage(int status)
+{
+    return status == PROCESS_EXIT_DAMAGED ||
+           status == PROCESS_EXIT_SEGMENT_GONE;
+}
+
+static void step_back(const struct step *step)
+{
+    enter(step, CHILD_ABSENT, MONOTONIC_NEVER);
+}
+
+/* The others are told by clear(). */
+static void begin_clearing(const struct step *step)
+{
+    step->supervise->phase = SUPERVISE_CLEARING;
+    step_back(step);
+}
+
+/* Only replies are worth waiting for; nsqd repeats what ingest had. */
+static void leave(const struct step *step)
+{
+    if (step->child->role != CHILD_EGRESS) {
+        kill_now(step);
+        return;
+    }
+    enter(step, CHILD_LEAVING, in(step, SUPERVISE_LEAVE_TIME_NS));
+    emit(step, ACTION_LEAVE);
+}
+
+/* What a worker leaves in a damaged queue is for the survey of the next life. */
+static void abandon(const struct step *step)
+{
+    limit_drain(step);
+    step->supervise->is_unclean = true;
+    retire(step);
+}
+
+/* True if it need not be started again, because of damage. */
+static bool end_beside_damage(const struct step *step)
+{
+    struct supervise *supervise = step->supervise;
+
+    if (step->child->role == CHILD_SURVEY || is_final(step->value) ||
+        supervise->is_quitting)
+        return false;
+    if (supervise->phase == SUPERVISE_CLEARING)
+        step_back(step);
+    else if (!is_damage(step->value))
+        return false;
+    else if (!is_draining(supervise))
+        begin_clearing(step);
+    else if (step->child->role == CHILD_EGRESS)
+        abandon(step);
+    else
+        return false;
+    return true;
+}
+
 /*
  * While ingest drains, the workers have to go on: it waits for what they
  * release. So only they are started again then.
@@ -194,8 +252,12 @@ static void end_running(const struct step *step)
     bool goes_on = supervise->phase == SUPERVISE_DRAINING_INGEST &&
                    step->child->role == CHILD_EGRESS && !supervise->is_quitting;
 
+    if (end_beside_damage(step))
+        return;
     if (step->child->role == CHILD_INGEST && step->value == 0)
         supervise->is_ingest_drained = true;
+    if (is_done)
+        step->child->ready_at = step->turn->now; /* for restart_later() */
     if (is_done || (is_survey && is_draining(supervise)))
         retire(step);
     else if (is_final(step->value))
@@ -235,6 +297,7 @@ static void (*const steps[CHILD_STATE_COUNT][NEWS_COUNT])(
         [NEWS_ENDED] = end_running,
         [NEWS_DEADLINE] = abort_hung,
         [NEWS_DRAIN] = drain,
+        [NEWS_LEAVE] = leave,
         [NEWS_QUIT] = kill_now,
     },
     [CHILD_READY] = {
@@ -244,17 +307,24 @@ static void (*const steps[CHILD_STATE_COUNT][NEWS_COUNT])(
         [NEWS_ENDED] = end_running,
         [NEWS_DEADLINE] = abort_hung,
         [NEWS_DRAIN] = drain,
+        [NEWS_LEAVE] = leave,
         [NEWS_QUIT] = kill_now,
     },
     [CHILD_WAITING] = {
         [NEWS_DEADLINE] = start,
         [NEWS_DRAIN] = retire_waiting,
+        [NEWS_LEAVE] = step_back,
         [NEWS_QUIT] = retire_waiting,
     },
     [CHILD_STOPPING] = {
         [NEWS_ALIVE] = note_alive,
         [NEWS_ENDED] = end_stopping,
         [NEWS_DEADLINE] = abort_hung,
+        [NEWS_QUIT] = kill_now,
+    },
+    [CHILD_LEAVING] = {
+        [NEWS_ENDED] = end_running,
+        [NEWS_DEADLINE] = kill_now,
         [NEWS_QUIT] = kill_now,
     },
     [CHILD_ABORTING] = {
@@ -316,6 +386,7 @@ static bool workers_are(const struct supervise *supervise,
 static void begin_draining(struct supervise *supervise,
                            struct supervise_turn *turn)
 {
+    supervise->is_unclean |= supervise->phase == SUPERVISE_CLEARING;
     supervise->phase = SUPERVISE_DRAINING_INGEST;
     supervise->drain_deadline =
         monotonic_after(turn->now, supervise->drain_timeout_ns);
@@ -332,11 +403,31 @@ static bool is_finished(const struct supervise *supervise, size_t child)
     return supervise->children[child].state == CHILD_FINISHED;
 }
 
+/* All but the survey end; then it is its turn, as restart_later() says. */
+static void clear(struct supervise *supervise, struct supervise_turn *turn)
+{
+    struct step survey = {
+        .supervise = supervise,
+        .child = &supervise->children[SURVEY],
+        .turn = turn,
+    };
+
+    for (size_t i = INGEST; i < supervise->child_count; i++)
+        take_step(supervise, i, NEWS_LEAVE, 0, turn);
+    for (size_t i = INGEST; i < supervise->child_count; i++)
+        if (supervise->children[i].state != CHILD_ABSENT)
+            return;
+    supervise->phase = SUPERVISE_SURVEYING;
+    restart_later(&survey);
+}
+
 /* Moves the whole bridge as far as the states of its children allow. */
 static void advance(struct supervise *supervise, struct supervise_turn *turn)
 {
     if (supervise->child_status != 0 && !is_draining(supervise))
         begin_draining(supervise, turn);
+    if (supervise->phase == SUPERVISE_CLEARING)
+        clear(supervise, turn);
     if (supervise->phase == SUPERVISE_SURVEYING &&
         is_finished(supervise, SURVEY)) {
         supervise->phase = SUPERVISE_STARTING;
@@ -474,6 +565,7 @@ const char *child_state_name(enum child_state state)
         [CHILD_READY] = "ready",       [CHILD_WAITING] = "waiting",
         [CHILD_STOPPING] = "stopping", [CHILD_ABORTING] = "aborting",
         [CHILD_KILLED] = "killed",     [CHILD_FINISHED] = "finished",
+        [CHILD_LEAVING] = "leaving",
     };
 
     return names[state];

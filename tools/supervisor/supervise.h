@@ -7,6 +7,10 @@
  *     survey ──► egress workers ──► ingest          (start)
  *                ingest ──► egress workers          (stop)
  *
+ * A child that finds shared memory damaged says so with its exit status. Then
+ * the others end, too, and all begins again with the survey, which sets the
+ * damage aside: at once, or later and later if it does not help.
+ *
  * Children that a former supervisor left are adopted where they stand; only
  * what is missing beside them is started.
  *
@@ -45,6 +49,9 @@
 #define SUPERVISE_FIRST_DELAY_NS       (250 * NS_PER_MS)
 #define SUPERVISE_LONGEST_DELAY_NS     (30 * NS_PER_SECOND)
 
+/* How long workers may wait for replies before the survey looks at damage. */
+#define SUPERVISE_LEAVE_TIME_NS (2 * NS_PER_SECOND)
+
 /* How long the others may drain when a worker has ended for good. */
 #define SUPERVISE_BLOCKED_DRAIN_NS (2 * NS_PER_SECOND)
 
@@ -60,6 +67,7 @@ enum child_state {
     CHILD_READY,    /* works; hung at its deadline */
     CHILD_WAITING,  /* ended, starts again at its deadline */
     CHILD_STOPPING, /* told to drain; hung at its deadline */
+    CHILD_LEAVING,  /* told to leave; killed at its deadline */
     CHILD_ABORTING, /* hung and sent SIGABRT; killed at its deadline */
     CHILD_KILLED,   /* sent SIGKILL, not ended yet */
     CHILD_FINISHED, /* ended for good */
@@ -73,6 +81,7 @@ enum child_news {
     NEWS_ENDED,    /* value: exit status, or CHILD_SIGNALLED */
     NEWS_DEADLINE, /* its deadline is reached */
     NEWS_DRAIN,    /* it is to finish what it has and end */
+    NEWS_LEAVE,    /* it is to finish what is on its way and end */
     NEWS_QUIT,     /* it is to end at once */
     NEWS_COUNT,
 };
@@ -94,6 +103,7 @@ enum supervise_phase {
     SUPERVISE_SURVEYING,
     SUPERVISE_STARTING,        /* workers run, not all of them READY */
     SUPERVISE_RUNNING,         /* ingest was started */
+    SUPERVISE_CLEARING,        /* damage: all end, then the survey looks */
     SUPERVISE_DRAINING_INGEST, /* and the survey, if it still runs */
     SUPERVISE_DRAINING_EGRESS,
     SUPERVISE_FINISHED, /* no child is left */
@@ -118,6 +128,7 @@ struct supervise {
 enum supervise_action_kind {
     ACTION_START,
     ACTION_DRAIN, /* LIFELINE_DRAIN */
+    ACTION_LEAVE, /* LIFELINE_LEAVE */
     ACTION_ABORT, /* SIGABRT */
     ACTION_KILL,  /* SIGKILL */
 };

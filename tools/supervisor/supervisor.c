@@ -34,6 +34,10 @@
  * - A worker that dies stops its own shards and nothing else. Its queue holds
  *   what it was sending; the first restart is at once, later ones wait longer
  *   and longer, and a minute of health forgives all.
+ * - Damaged shared memory (exit statuses 80 and 81) is the survey's business,
+ *   and nobody else may have the segments open then. So workers are told to
+ *   LEAVE, which is to wait for the replies to what they have sent, ingest is
+ *   killed, and all begins with the survey.
  * - Exit statuses 64 and 78 are final: the child would only say it again. All
  *   others, and signals, are worth another try, for ever: what is in NSQ is
  *   safe there, and giving up would help nobody.
@@ -146,6 +150,9 @@ static void log_phase(const struct supervisor *supervisor,
                    (long long)(supervisor->options->drain_timeout / NS_PER_MS));
         systemd_notify("STOPPING=1");
     }
+    if (before != SUPERVISE_CLEARING && now == SUPERVISE_CLEARING)
+        log_error("shared_memory_damaged",
+                  "then=\"all children end, and the survey looks at it\"");
 }
 
 /* Tells supervise the news and logs what it makes of them. */
@@ -207,13 +214,19 @@ static void start_child(struct supervisor *supervisor, size_t child)
         supervisor_tell(supervisor, child, NEWS_ENDED, PROCESS_EXIT_TRY_AGAIN);
 }
 
-void supervisor_drain_child(struct supervisor *supervisor, size_t child)
+/* A child whose lifeline is gone still understands SIGTERM. */
+static void tell_child(struct supervisor *supervisor, size_t child,
+                       enum lifeline_kind kind)
 {
     int lifeline = supervisor->children.processes[child].lifeline;
 
-    /* A child whose lifeline is gone still understands SIGTERM. */
-    if (lifeline < 0 || lifeline_send(lifeline, LIFELINE_DRAIN, 0) != 0)
+    if (lifeline < 0 || lifeline_send(lifeline, kind, 0) != 0)
         children_signal(&supervisor->children, child, SIGTERM);
+}
+
+void supervisor_drain_child(struct supervisor *supervisor, size_t child)
+{
+    tell_child(supervisor, child, LIFELINE_DRAIN);
 }
 
 static void perform(struct supervisor *supervisor)
@@ -232,6 +245,10 @@ static void perform(struct supervisor *supervisor)
             log_info("child_drains", "child=%s", name.text);
             CRASH_POINT(child_drains);
             supervisor_drain_child(supervisor, child);
+            break;
+        case ACTION_LEAVE:
+            log_info("child_leaves", "child=%s", name.text);
+            tell_child(supervisor, child, LIFELINE_LEAVE);
             break;
         case ACTION_ABORT:
             log_error(
