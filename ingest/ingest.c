@@ -218,6 +218,18 @@ static int open_io(struct ingest *ingest)
     return result;
 }
 
+static void log_replaced(const struct ingest *ingest)
+{
+    if (ingest->sources.was_replaced)
+        log_error("sources_replaced",
+                  "why=\"the segment was damaged or half made\" then=\"what "
+                  "waits in the queues is sent, and nsqd delivers it again\"");
+    if (ingest->acknowledged.was_replaced)
+        log_error("log_replaced",
+                  "why=\"the acknowledgement log was damaged or half made\" "
+                  "then=\"what nsqd delivers again may be sent twice\"");
+}
+
 static int open_segments(struct ingest *ingest)
 {
     const char *bridge = ingest->options->name;
@@ -231,6 +243,7 @@ static int open_segments(struct ingest *ingest)
         result = queue_set_open(bridge, WAKEUP_WORKERS_MOST, &ingest->queues);
     if (result == 0)
         result = ingest_open_redelivery(ingest);
+    log_replaced(ingest);
     if (result)
         return result;
     ingest->touched_before = calloc(ingest->queues.layout.queue_count,

@@ -65,17 +65,18 @@ static int attach(const char *name, struct shared_memory *memory)
 }
 
 static int create_or_attach(const char *name, uint64_t capacity,
-                            struct shared_memory *memory)
+                            struct acknowledgement_log *log)
 {
-    int result = create(name, capacity, memory);
+    int result = create(name, capacity, &log->memory);
 
     if (result != SHARED_MEMORY_EXISTS)
         return result;
-    result = attach(name, memory);
+    result = attach(name, &log->memory);
     if (result <= 0)
         return result;
+    log->was_replaced = true;
     result = shared_memory_remove(name);
-    return result ? result : create(name, capacity, memory);
+    return result ? result : create(name, capacity, &log->memory);
 }
 
 void acknowledgement_log_close(struct acknowledgement_log *log)
@@ -195,7 +196,7 @@ int acknowledgement_log_open(const char *name, uint64_t capacity,
 
     assert(is_legal_capacity(capacity));
     *log = (struct acknowledgement_log){ .memory = SHARED_MEMORY_NULL };
-    result = create_or_attach(name, capacity, &log->memory);
+    result = create_or_attach(name, capacity, log);
     if (result > 0)
         result =
             error_sentence(-EBUSY, "another ingest writes the log %s", name);

@@ -86,6 +86,7 @@ static_assert(offsetof(struct acknowledgement_segment, entries) == 256,
 
 struct acknowledgement_log {
     struct shared_memory memory;
+    bool was_replaced; /* by the last open */
     struct acknowledgement_segment *segment;
     uint64_t capacity; /* checked */
     uint64_t position; /* as last published */

@@ -6,20 +6,68 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/error.h"
+#include "shard/segment_name.h"
 #include "shard/shared_word.h"
 
-static int create_or_attach(const char *name, struct shared_memory *memory)
+/*
+ * Numbers of connections begin with the time, in 64ths of a second: nobody makes
+ * more of them than that for long. So what an earlier table gave is not given
+ * again, and a record that came by one of those is never FINed by another. After
+ * two years the numbers are the same; nothing is that old.
+ */
+#define INCARNATION_NS (NS_PER_SECOND / 64)
+
+static int create(const char *name, struct shared_memory *memory)
 {
+    struct source_segment *segment;
     int result =
         shared_memory_create(name, sizeof(struct source_segment), memory);
 
-    if (result == 0)
-        shared_memory_publish(memory, SOURCE_MAGIC, SOURCE_VERSION, 0);
-    if (result != SHARED_MEMORY_EXISTS)
+    if (result)
         return result;
-    return shared_memory_open(name, SHARED_MEMORY_WRITE, SOURCE_MAGIC,
-                              SOURCE_VERSION, memory);
+    segment = memory->address;
+    store_relaxed(&segment->incarnations,
+                  (uint64_t)(clock_wall_time().ns / INCARNATION_NS));
+    shared_memory_publish(memory, SOURCE_MAGIC, SOURCE_VERSION, 0);
+    return 0;
+}
+
+static bool is_sound(const struct shared_memory *memory)
+{
+    const struct source_segment *segment = memory->address;
+
+    return memory->length >= sizeof(*segment) &&
+           load_acquire(&segment->count) <= SOURCES_MOST;
+}
+
+/* Returns 0, a negative errno, or a condition if it cannot be used. */
+static int attach(const char *name, struct shared_memory *memory)
+{
+    int result = shared_memory_open(name, SHARED_MEMORY_WRITE, SOURCE_MAGIC,
+                                    SOURCE_VERSION, memory);
+
+    if (result == 0 && !is_sound(memory)) {
+        shared_memory_close(memory);
+        return SHARED_MEMORY_FOREIGN;
+    }
+    return result;
+}
+
+static int replace(struct source_table *table, const char *name)
+{
+    struct segment_name own;
+    struct segment_name aside;
+    int result;
+
+    (void)snprintf(own.text, sizeof(own.text), "%s", name);
+    aside = segment_name_of_damaged(&own);
+    result = shared_memory_set_aside(name, aside.text);
+    if (result)
+        return result;
+    table->was_replaced = true;
+    return create(name, &table->memory);
 }
 
 int source_table_open(const char *name, struct source_table *table)
@@ -27,15 +75,16 @@ int source_table_open(const char *name, struct source_table *table)
     int result;
 
     *table = (struct source_table){ .memory = SHARED_MEMORY_NULL };
-    result = create_or_attach(name, &table->memory);
+    result = create(name, &table->memory);
+    if (result == SHARED_MEMORY_EXISTS)
+        result = attach(name, &table->memory);
+    if (result > 0)
+        result = replace(table, name);
+    if (result > 0)
+        return error_origin(-EEXIST, "cannot make the segment %s", name);
     if (result < 0)
         return result;
-    if (result > 0 || table->memory.length < sizeof(struct source_segment))
-        return error_sentence(-EPROTO, "the segment %s is of another build",
-                              name);
     table->segment = table->memory.address;
-    if (load_acquire(&table->segment->count) > SOURCES_MOST)
-        return error_sentence(-EPROTO, "the segment %s is damaged", name);
     return 0;
 }
 

@@ -14,6 +14,8 @@
  * finish it, also after a restart of ingest.
  */
 
+#include <stdbool.h>
+
 #include "common/shared_memory.h"
 
 #define SOURCE_MAGIC         SEGMENT_MAGIC('N', '2', 'K', 'S', 'O', 'U', 'R', 'C')
@@ -34,6 +36,7 @@ struct source_segment {
 
 struct source_table {
     struct shared_memory memory;
+    bool was_replaced; /* by the last open: it was damaged, or half made */
     struct source_segment *segment;
 };
 
@@ -41,7 +44,13 @@ enum source_condition {
     SOURCE_TABLE_FULL = 1, /* more than SOURCES_MOST different nsqd */
 };
 
-/* Open the table, or make it. Returns 0 or a negative errno. */
+/*
+ * Open the table, or make it. One that is damaged, half made or of another
+ * build is set aside and replaced: records of before have no source then, so
+ * nobody FINs them and nsqd delivers them again.
+ *
+ * Returns 0 or a negative errno with its sentence.
+ */
 int source_table_open(const char *name, struct source_table *table);
 void source_table_close(struct source_table *table);
 
