@@ -100,6 +100,24 @@ class Reshards:
         return place < len(self._times) and self._times[place] <= end
 
 
+class Damages:
+    """When somebody damaged a queue, and when it had been replaced at last.
+
+    What was in it has to come from nsqd again: as new messages, in other
+    aggregates, and once more if it was stored and not FINed.
+    """
+
+    def __init__(self):
+        self._spans = []
+
+    def on_event(self, event):
+        self._spans.append((event.get('since', event['t']), event['t']))
+
+    def are_between(self, begin, end):
+        return any(since < end and until >= begin
+                   for since, until in self._spans)
+
+
 class Interruptions:
     """When workers were killed or stopped."""
 

@@ -24,7 +24,8 @@ import bisect
 import collections
 import dataclasses
 
-from checker.attempts import Commit, Interruptions, Requests, Reshards
+from checker.attempts import (Commit, Damages, Interruptions, Requests,
+                              Reshards)
 from checker.deaggregation import fits, hash_key, take_apart
 from checker.message import KEY_LENGTH, KEY_OFFSET, Altered, Foreign, read
 
@@ -80,6 +81,7 @@ class Judge:
         self._requests = Requests()
         self._interruptions = Interruptions()
         self._reshards = Reshards()
+        self._damages = Damages()
         self._commits = []
         self._views = (View('raw'), View('KCL'))
         self._sent = collections.defaultdict(list)  # key: (time, number)
@@ -99,6 +101,7 @@ class Judge:
             'kill': self._interruptions.on_event,
             'stop': self._interruptions.on_event,
             'reshard': self._reshards.on_event,
+            'damage': self._damages.on_event,
             'end': self._ends.append,
             **dict.fromkeys(('req', 'touch', 'time_out', 'fin_failed',
                              'req_failed', 'touch_failed', 'sub', 'close',
@@ -247,6 +250,8 @@ class Judge:
 
     def _excuse(self, earlier, later, message):
         """Who was killed so that a record was sent that had been accepted."""
+        if self._damages.are_between(earlier.time, later.request.received):
+            return 'damage'
         found = self._interruptions.last_between(earlier.time,
                                                  later.request.received)
         if not found:
@@ -267,7 +272,9 @@ class Judge:
         for earlier, later in zip(commits, commits[1:]):
             if (earlier.bytes_hash != later.bytes_hash and earlier.fits and
                     not self._reshards.were_known_between(
-                        earlier.request.received, later.time)):
+                        earlier.request.received, later.time) and
+                    not self._damages.are_between(earlier.request.received,
+                                                  later.time)):
                 self._accuse('rebatched', f'{name_of(earlier.messages[0])} and '
                              f'{len(earlier.messages) - 1} more')
 
