@@ -69,6 +69,7 @@ static void on_subscribed(struct ingest *ingest, struct nsqd *nsqd,
     backoff_reset(&nsqd->backoff);
     CRASH_POINT(subscribed);
     nsqd->has_complained = false;
+    nsqd->was_subscribed = true;
     ingest->needs_ready = true;
     ingest_plan_touch(ingest);
     counter_add(&ingest->counters->connections_made, 1);

@@ -80,14 +80,12 @@ void ingest_part(struct ingest *ingest, struct nsqd *nsqd)
 
 void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why)
 {
-    bool was_subscribed = nsqd_can_finish(nsqd, nsqd->incarnation);
-
     if (!nsqd->has_complained)
         log_warning("nsqd_lost", "nsqd=%s why=%s then=%s", nsqd->name,
                     log_quoted(why),
                     nsqd->is_wanted ? "retrying" : "forgotten");
     nsqd->has_complained = true;
-    if (was_subscribed)
+    if (nsqd->was_subscribed)
         counter_add(&ingest->counters->connections_lost, 1);
     ingest_part(ingest, nsqd);
     ingest_lookups_hurry(ingest);

@@ -52,6 +52,7 @@ void nsqd_on_ended(struct nsqd *nsqd, struct monotonic now,
     nsqd->stream = NULL;
     nsqd->sending = 0;
     nsqd->incarnation = 0;
+    nsqd->was_subscribed = false;
     nsq_connection_reset(&nsqd->connection);
     nsqd->retry_at = monotonic_after(now, backoff_next(&nsqd->backoff, random));
     /* A name may have another address by then. */

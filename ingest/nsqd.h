@@ -28,6 +28,7 @@ struct nsqd {
     uint32_t incarnation; /* of the connection; 0: none */
     struct nsq_connection connection;
     struct io_stream *stream; /* NULL: no socket */
+    bool was_subscribed;      /* this connection, though it may have failed */
     size_t sending;           /* bytes with the kernel */
     struct backoff backoff;
     struct monotonic retry_at; /* no socket: when to try again */
