@@ -148,6 +148,7 @@ def window_that_is_too_small_for_the_rate_is_told_once(scene):
 
 
 def connection_that_is_cut_repeats_nothing(scene):
+    """(N4)"""
     summary, _ = _run_simulated_nsqd(scene, [
         {'after': after, 'action': 'disconnect'}
         for after in (3000, 6000, 9000)])
@@ -156,6 +157,7 @@ def connection_that_is_cut_repeats_nothing(scene):
 
 
 def connection_that_is_reset_repeats_nothing(scene):
+    """(N4)"""
     summary, _ = _run_simulated_nsqd(scene, [
         {'after': after, 'action': 'disconnect', 'reset': True}
         for after in (3000, 6000, 9000)])
@@ -164,6 +166,7 @@ def connection_that_is_reset_repeats_nothing(scene):
 
 
 def messages_that_time_out_in_nsqd_are_not_repeated(scene):
+    """(N9)"""
     summary, _ = _run_simulated_nsqd(scene, [
         {'after': after, 'action': 'time_out'} for after in (3000, 9000)])
 
@@ -210,6 +213,7 @@ def credits_that_leak_from_a_low_ready_do_not_stall_the_flow(scene):
 
 
 def two_nsqds_with_the_same_ids_are_two(scene):
+    """(N12) as with two of the same node id."""
     stream = scene.make_stream(scene.start_simulator())
     nsq = scene.own(NsqSimulator(scene.folder, scene.topic, COUNT,
                                  ['--nsqd=2', '--equal-ids']))
@@ -227,6 +231,7 @@ def two_nsqds_with_the_same_ids_are_two(scene):
 
 
 def messages_held_longer_than_msg_timeout_are_touched_in_time(scene):
+    """(N9)"""
     nsqd = scene.start_nsqd()
     simulator = scene.start_simulator()
     stream = scene.make_stream(simulator)

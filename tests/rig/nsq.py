@@ -91,6 +91,10 @@ class Nsqd(NsqdClient):
         self._ask('POST', f'/topic/create?topic={topic}')
         self._ask('POST', f'/channel/create?topic={topic}&channel={channel}')
 
+    def change_channel(self, action, topic, channel):
+        """action: pause, unpause, empty or delete."""
+        self._ask('POST', f'/channel/{action}?topic={topic}&channel={channel}')
+
     def channel(self, topic, channel):
         """nsqd's statistics of one channel; None if there is none."""
         stats = json.loads(self._ask(
