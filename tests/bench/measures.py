@@ -22,7 +22,6 @@ COST_BOUNDS = {200: (0.8, 1.5), 1000: (2.2, 3.5)}
 LATENCY_RATES = (100, 1_000, 10_000, 50_000, 200_000)
 SHARD_COUNTS = (1, 4, 16, 64, 512)
 NSQD_COUNTS = (1, 4, 16, 64)
-WIRE_BOUNDS = {'none': 1.05, 'json:user_id': 1.09, 'message-id': 1.15}
 
 
 def load_of_size(size, **more):
@@ -116,12 +115,17 @@ def throughput(figures, repeat):
 
 def wire(figures, _repeat):
     """Bytes out / payload bytes in, TLS and HTTP included"""
-    for key, bound in WIRE_BOUNDS.items():
-        load = load_of_size(200, key=key)
-        one = several(load, 3)[0] if key == 'json:user_id' else runs.run(
-            dataclasses.replace(load, count=500_000))
+    for name, users, key, bound in (
+            ('no key', 1, 'none', 1.05),
+            # As many keys for each shard as an aggregate has records.
+            ('7-character keys, 5 of 6 distinct', 19_000, 'json:user_id',
+             1.09),
+            ('7-character keys, all distinct', 1_000_000, 'json:user_id', None),
+            ('key message-id', 1, 'message-id', 1.15)):
+        load = load_of_size(200, key=key, users=users)
+        one = runs.run(dataclasses.replace(load, count=500_000))
         figures.add('wire', Figure(
-            f'wire / payload, key {key}',
+            f'wire / payload, {name}',
             one.wire_bytes / (one.messages * load.size), 'x', limit=bound))
 
 
@@ -137,11 +141,24 @@ def latency(figures, _repeat):
                 'ms', goal=goal if rate <= 50_000 else None))
 
 
+# What a record takes of its queue's ring: a 200-byte message, its key, a head.
+RING_BYTES_A_MESSAGE = 288
+RING_BYTES = 4 * 1024 * 1024
+
+
 def _scaled(shards, nsqds):
-    """Slow enough a service that every aggregate is full."""
-    return Load(count=1_500_000, shards=shards, nsqds=nsqds,
-                aggregate='128KiB', queue='1MiB', in_flight=900_000,
-                delay_ms=2 * shards)
+    """Aggregates are full, and pages of shared memory are no news.
+
+    A batch of each queue is on its way at a time, so that the service has to be
+    the slower the more shards there are, and --linger no reason to send, or
+    batches get small. And a ring that was not once filled has the kernel clear
+    a page for every few messages.
+    """
+    once_around = shards * RING_BYTES // RING_BYTES_A_MESSAGE
+    count = once_around + 2_500_000
+    return Load(count=count, shards=shards, nsqds=nsqds, aggregate='128KiB',
+                in_flight=900_000, delay_ms=shards, more=('--linger=2s',),
+                begin_share=(once_around + 500_000) / count)
 
 
 def scale(figures, _repeat):
@@ -163,6 +180,10 @@ def scale(figures, _repeat):
         own = [value for (kind, _), value in costs.items() if kind == what]
         figures.add('scale', Figure(f'most / least cost over all {what}',
                                     max(own) / min(own), 'x', limit=1.3))
+    # The MD5 of one aggregate is one chain; lanes need several at a time.
+    full = [costs['shards', number] for number in SHARD_COUNTS if number >= 16]
+    figures.add('scale', Figure('most / least cost from 16 shards on',
+                                max(full) / min(full), 'x', limit=1.3))
 
 
 def idle(figures, _repeat):

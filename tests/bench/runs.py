@@ -24,7 +24,6 @@ from rig.processes import (Program, children_of, command_line_of, wait_until)
 
 TOPIC, STREAM = 'bench', 'bench'
 FRAME_BYTES = 34  # size, type, timestamp, attempts and id of an NSQ message
-BEGIN_SHARE = 0.2  # of the messages: where measuring begins
 LOOK_AGAIN_SECONDS = 0.02
 PATIENCE_SECONDS = 120
 
@@ -42,10 +41,11 @@ class Load:
     workers: int = 2
     shards: int = 16
     nsqds: int = 1
-    delay_ms: int = 15
+    delay_ms: float = 15
     aggregate: str = '256KiB'
     queue: str = '4MiB'
     in_flight: int = 300_000
+    begin_share: float = 0.2  # of the messages: where measuring begins
     more: tuple = ()
 
 
@@ -259,7 +259,7 @@ def wait_for_share(servers, bridge, load, share):
 def run(load, counts_syscalls=False):
     """Send the load through a bridge of its own."""
     with started(load) as (servers, bridge):
-        wait_for_share(servers, bridge, load, BEGIN_SHARE)
+        wait_for_share(servers, bridge, load, load.begin_share)
         before = Meter(servers, bridge)
         pids = list(processes_of(bridge).values())
         syscalls = Syscalls(pids) if counts_syscalls else None

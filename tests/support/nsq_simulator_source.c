@@ -176,7 +176,7 @@ static size_t write_json(const struct source *source,
     size_t least;
 
     end = put_text(end, "{\"user_id\":\"u");
-    end = put_number(end, message->key_id, 7);
+    end = put_number(end, message->key_id, 6);
     end = put_text(end, "\",\"seq\":");
     end = put_number(end, message->sequence, 1);
     end = put_text(end, ",\"global\":");

@@ -119,7 +119,7 @@ START_TEST(json_body_is_json_of_exactly_its_size)
         json = cJSON_ParseWithLength((const char *)body, length);
         ck_assert_ptr_nonnull(json);
         ck_assert_str_eq(cJSON_GetObjectItem(json, "user_id")->valuestring,
-                         "u0000042");
+                         "u000042");
         ck_assert_int_eq(cJSON_GetObjectItem(json, "seq")->valueint, 12);
         ck_assert_int_eq(cJSON_GetObjectItem(json, "global")->valueint, 1234);
         ck_assert_int_eq(cJSON_GetObjectItem(json, "ts")->valueint, 17);
