@@ -110,7 +110,8 @@ struct ingest {
     struct dead_letter_box file_box;     /* what is not on the disk yet */
     struct monotonic file_retry_at;
     size_t letters_waiting;   /* in all boxes */
-    bool letters_are_full;    /* some message waits for a box */
+    bool letter_had_no_room;  /* in this turn, until post_letters() */
+    bool letters_are_full;    /* in the last one: RDY is 0 */
     bool letters_have_failed; /* the log knows that the disk is full */
 
     struct monotonic window_looked; /* at the rate of finished messages */

@@ -111,7 +111,7 @@ int ingest_take_arrivals(struct ingest *ingest, struct nsqd *nsqd)
     while ((result = nsq_connection_next(&nsqd->connection, &arrival)) == 0) {
         if (take_arrival(ingest, nsqd, &arrival) == INGEST_NOT_YET) {
             nsq_connection_put_back(&nsqd->connection);
-            if (!ingest->letters_are_full)
+            if (!ingest->letter_had_no_room)
                 counter_add(&ingest->counters->queues_full, 1);
             ingest->has_parked = true;
             ingest->needs_ready = true;

@@ -76,7 +76,6 @@ static void finish_letter(struct ingest *ingest,
     counter_add(&ingest->counters->messages_unfinished, !has_fin);
     counter_add(&ingest->counters->dead_letters_written, 1);
     ingest->needs_ready = true;
-    ingest->letters_are_full = false;
 }
 
 static struct letter_post *post_of(struct ingest *ingest, struct nsqd *nsqd)
@@ -169,11 +168,14 @@ static int set_aside(struct ingest *ingest, struct nsqd *nsqd,
         tell(ingest, nsqd, refusal, "dead-lettered");
         return 0;
     }
-    if (!ingest->letters_are_full) {
-        ingest->letters_are_full = true;
-        ingest->needs_ready = true;
-        counter_add(&ingest->counters->dead_letters_held_back, 1);
+    /* An nsqd that is gone may never come back, and it has the message: it
+       shall not hold up the others. The disk comes back. */
+    if (!is_for_file(ingest) &&
+        !may_finish(ingest, nsqd->source, refusal->incarnation)) {
+        counter_add(&ingest->counters->messages_unfinished, 1);
+        return 0;
     }
+    ingest->letter_had_no_room = true;
     return INGEST_NOT_YET;
 }
 
@@ -324,11 +326,27 @@ static size_t step_post(struct ingest *ingest, size_t index)
     return nsqd->post->box.count;
 }
 
+/*
+ * Whatever waits for a box asks for it again in each turn, so that nothing has
+ * to be undone when a connection ends with the messages that waited in it.
+ */
+static void note_full_boxes(struct ingest *ingest)
+{
+    if (ingest->letter_had_no_room != ingest->letters_are_full) {
+        ingest->needs_ready = true;
+        counter_add(&ingest->counters->dead_letters_held_back,
+                    ingest->letter_had_no_room);
+    }
+    ingest->letters_are_full = ingest->letter_had_no_room;
+    ingest->letter_had_no_room = false;
+}
+
 int ingest_post_letters(struct ingest *ingest)
 {
     int written = write_file(ingest);
     size_t waiting = ingest->file_box.count;
 
+    note_full_boxes(ingest);
     for (size_t i = 0; i < ingest->nsqd_count; i++)
         waiting += step_post(ingest, i);
     counter_set(&ingest->counters->dead_letters_waiting, waiting);

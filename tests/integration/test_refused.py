@@ -13,6 +13,7 @@ from integration.marks import CannotRunHere
 from integration.scene import CHANNEL
 from rig import programs
 from rig.bridge import Bridge
+from rig.nsq import Nsqd
 from rig.nsq_relay import NsqRelay
 from rig.processes import wait_until
 
@@ -31,7 +32,7 @@ def _small(count, first=0):
 class Refusals:
     """A bridge without keys and messages of all kinds on their way to it."""
 
-    def __init__(self, scene, *options, relayed=False, nsqd_flags=(),
+    def __init__(self, scene, *options, relayed=False, nsqd_flags=(), more_nsqds=(),
                  environment=None, build=None):
         self.scene = scene
         self.simulator = scene.start_simulator()
@@ -44,13 +45,15 @@ class Refusals:
         self.nsqd.create_channel(LETTERS, 'reader')
         self.options = [
             f'--topic={scene.topic}', f'--channel={CHANNEL}',
-            f'--nsqd-tcp-address={peer.tcp_address}',
+            *[f'--nsqd-tcp-address={one.tcp_address}'
+              for one in (peer, *more_nsqds)],
             f'--stream={self.stream.name}',
             f'--endpoint-url={self.stream.endpoint_url}', '--queue-size=8MiB']
         self.bridge = scene.bridge = scene.own(Bridge(
             scene.folder, [*self.options, *options], environment,
             build=build))
-        self.nsqd.wait_for_consumer(scene.topic, CHANNEL)
+        for one in (self.nsqd, *more_nsqds):
+            one.wait_for_consumer(scene.topic, CHANNEL)
         self._small_count = 0
 
     def publish_small(self, count=50):
@@ -263,6 +266,29 @@ def full_box_of_letters_stops_the_flow_and_loses_nothing(scene):
     refusals.wait_for_small()
     assert sorted(refusals.read_letters()) == [ALMOST, LARGE, LARGE]
     assert refusals.refused_count() == 3
+
+
+def nsqd_that_is_gone_with_full_letters_holds_no_other_up(scene):
+    other = scene.start_nsqd()
+    refusals = Refusals(scene, *TO_TOPIC, SOON, relayed=True,
+                        more_nsqds=[other])
+    refusals.relay.publishing = 'refuse'
+    refusals.publish_refused(ALMOST, LARGE, LARGE, ALMOST)
+    wait_until(lambda: other.ready_count(scene.topic, CHANNEL) == 0,
+               'RDY is 0 everywhere', 20)
+
+    refusals.nsqd.end()
+    other.publish(scene.topic, _small(50))
+    scene.wait_until_finished(other)
+
+    nsqd = refusals.nsqd = scene.own(Nsqd(
+        refusals.nsqd.folder, tcp_port=refusals.nsqd.tcp_port,
+        more=['--max-msg-size=5000000']))
+    refusals.relay.publishing = 'pass'
+    nsqd.wait_for_consumer(scene.topic, CHANNEL)
+    refusals.wait_until_finished()
+    assert set(refusals.read_letters()) == {ALMOST, LARGE}
+    assert len(refusals.stream.read().user_records) == 50
 
 
 def full_disk_holds_the_flow_up_and_loses_nothing(scene):

@@ -32,7 +32,11 @@ class NsqRelay:
                 client, _ = self._listener.accept()
             except OSError:
                 return  # it was closed
-            nsqd = socket.create_connection(('127.0.0.1', self._nsqd_port))
+            try:
+                nsqd = socket.create_connection(('127.0.0.1', self._nsqd_port))
+            except OSError:
+                client.close()
+                continue
             link = _Link(self, client, nsqd)
             self._open.append(link)
             link.start()
