@@ -19,6 +19,7 @@
 #include "common/bytes.h"
 #include "common/error.h"
 #include "common/lifeline.h"
+#include "common/log.h"
 #include "common/process_exit.h"
 #include "common/shared_memory.h"
 
@@ -27,6 +28,9 @@
 
 /* Below it lie the fixed descriptors, wherever they come from above it. */
 #define FIRST_FREE_DESCRIPTOR 128
+
+/* What SIGKILL may take before its child is one that nobody can wait for. */
+#define KILL_TIME_MS 1000
 
 static_assert(WAKEUP_DESCRIPTOR_INGEST + WAKEUP_DESCRIPTOR_COUNT <
                   FIRST_FREE_DESCRIPTOR,
@@ -151,20 +155,38 @@ static int make_command(const struct children *children, size_t child,
     return 0;
 }
 
+/* In the child, which is a copy of us still: the log is ours. */
+__attribute__((noreturn)) static void give_up(const char *what, int status)
+{
+    int result = error_origin(-errno, "%s", what);
+
+    log_error("child_not_begun", "reason=%s", log_quoted(error_take(result)));
+    _exit(status);
+}
+
 /* Moves a descriptor out of the way of the fixed ones; ends the child if not.*/
 static int moved_up(int descriptor)
 {
     int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR);
 
     if (moved < 0)
-        _exit(PROCESS_EXIT_TRY_AGAIN);
+        give_up("cannot move a descriptor", PROCESS_EXIT_TRY_AGAIN);
     return moved;
+}
+
+static int open_nothing(void)
+{
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (nothing < 0)
+        give_up("cannot open /dev/null", PROCESS_EXIT_TRY_AGAIN);
+    return moved_up(nothing);
 }
 
 static void put_at(int descriptor, int place)
 {
     if (dup2(descriptor, place) < 0)
-        _exit(PROCESS_EXIT_TRY_AGAIN);
+        give_up("cannot put a descriptor in its place", PROCESS_EXIT_TRY_AGAIN);
 }
 
 /*
@@ -175,7 +197,7 @@ static void put_at(int descriptor, int place)
 static void arrange_descriptors(const struct children *children, int lifeline)
 {
     int wakeups[WAKEUP_DESCRIPTOR_COUNT];
-    int nothing = moved_up(open("/dev/null", O_RDWR | O_CLOEXEC));
+    int nothing = open_nothing();
     int end = WAKEUP_DESCRIPTOR_INGEST + (int)children->wakeup_count;
 
     lifeline = moved_up(lifeline);
@@ -222,16 +244,15 @@ static void forget_credentials(void)
 static void become(const struct children *children, size_t child,
                    const struct command *command, int lifeline)
 {
-    static const char complaint[] = "nsq_to_kinesis: cannot run a child\n";
-
     if (child == SUPERVISE_INGEST)
         forget_credentials();
     (void)unsetenv("NOTIFY_SOCKET"); /* systemd hears the supervisor only */
     arrange_signals();
     arrange_descriptors(children, lifeline);
     (void)execv(command->program, command->arguments);
-    (void)!write(STDERR_FILENO, complaint, sizeof(complaint) - 1);
-    _exit(PROCESS_EXIT_CONFIGURATION);
+    give_up(command->program, errno == ENOMEM || errno == EAGAIN
+                                  ? PROCESS_EXIT_TRY_AGAIN
+                                  : PROCESS_EXIT_CONFIGURATION);
 }
 
 int children_start(struct children *children, size_t child)
@@ -276,6 +297,15 @@ void children_signal(const struct children *children, size_t child,
     if (process->pidfd >= 0)
         (void)syscall(SYS_pidfd_send_signal, process->pidfd, signal_number,
                       NULL, 0);
+}
+
+void children_kill(const struct children *children, size_t child)
+{
+    struct pollfd end = { .fd = children->processes[child].pidfd,
+                          .events = POLLIN };
+
+    children_signal(children, child, SIGKILL);
+    (void)poll(&end, 1, KILL_TIME_MS);
 }
 
 static bool has_ended(const struct child_process *process)

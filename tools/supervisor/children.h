@@ -53,6 +53,9 @@ void children_deinit(struct children *children);
 /* fork and exec. Returns 0 or a negative errno with its sentence. */
 int children_start(struct children *children, size_t child);
 
+/* SIGKILL to a child that cannot be watched, and wait for its end, a second. */
+void children_kill(const struct children *children, size_t child);
+
 /* Send a signal; a child that has ended just now is no error. */
 void children_signal(const struct children *children, size_t child,
                      int signal_number);

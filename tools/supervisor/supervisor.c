@@ -195,9 +195,9 @@ static void start_child(struct supervisor *supervisor, size_t child)
         result = supervisor_watch(supervisor, process->lifeline, child);
         if (result == 0)
             result = supervisor_watch(supervisor, process->pidfd, child);
-        /* What cannot be watched must not run; its end is then looked for. */
+        /* What cannot be watched must not run, and nobody tells of its end. */
         if (result < 0)
-            children_signal(&supervisor->children, child, SIGKILL);
+            children_kill(&supervisor->children, child);
     }
     supervisor_note_roster(supervisor);
     if (result == 0) {
@@ -212,6 +212,8 @@ static void start_child(struct supervisor *supervisor, size_t child)
               log_quoted(error_take(result)));
     if (process->pid == 0)
         supervisor_tell(supervisor, child, NEWS_ENDED, PROCESS_EXIT_TRY_AGAIN);
+    else
+        supervisor_attend(supervisor, child);
 }
 
 /* A child whose lifeline is gone still understands SIGTERM. */
