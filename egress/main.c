@@ -28,6 +28,26 @@ static int exit_of_survey(int condition)
                                       : PROCESS_EXIT_CONFIGURATION;
 }
 
+/*
+ * What the operator has to change: the room, the limits, permissions, options.
+ * Memory and descriptors are short for a while.
+ */
+static int exit_of_failure(int result)
+{
+    if (result > 0)
+        return PROCESS_EXIT_CONFIGURATION;
+    switch (result) {
+    case -ENOSPC:
+    case -E2BIG:
+    case -EACCES:
+    case -EPERM:
+    case -EINVAL:
+        return PROCESS_EXIT_CONFIGURATION;
+    default:
+        return PROCESS_EXIT_TRY_AGAIN;
+    }
+}
+
 static void log_survey(const struct survey *survey,
                        const struct segments_report *report,
                        struct kinesis_session *session)
@@ -96,7 +116,7 @@ static int run_survey(const struct options *options)
     struct kinesis_session *session = NULL;
     struct segments_report report = { 0 };
     struct survey survey = { 0 };
-    int status = PROCESS_EXIT_CONFIGURATION;
+    int status = PROCESS_EXIT_STOPPED;
     struct random random;
     int result;
 
@@ -105,6 +125,7 @@ static int run_survey(const struct options *options)
     if (result) {
         log_fatal("survey_failed", "why=%s",
                   log_quoted(error_take(result < 0 ? result : -EINVAL)));
+        status = exit_of_failure(result);
         goto out;
     }
     result = survey_take(session, &settings, &random, &survey);
@@ -112,7 +133,7 @@ static int run_survey(const struct options *options)
         log_fatal(
             "survey_failed", "why=%s",
             log_quoted(result > 0 ? survey.complaint : error_take(result)));
-        status = result > 0 ? exit_of_survey(result) : PROCESS_EXIT_TRY_AGAIN;
+        status = result > 0 ? exit_of_survey(result) : exit_of_failure(result);
         goto out;
     }
     CRASH_POINT(survey_taken);
@@ -120,6 +141,7 @@ static int run_survey(const struct options *options)
     log_damage(&report);
     if (result) {
         log_fatal("queues_failed", "why=%s", log_quoted(error_take(result)));
+        status = exit_of_failure(result);
         goto out;
     }
     count_survey(options->name, &report);
@@ -127,7 +149,6 @@ static int run_survey(const struct options *options)
     CRASH_POINT(survey_untold);
     (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_SURVEYED,
                         (uint32_t)report.queue_count);
-    status = PROCESS_EXIT_STOPPED;
 out:
     survey_deinit(&survey);
     kinesis_session_free(session);

@@ -47,6 +47,9 @@ static bool fetch(struct sigv4 *signer)
         OSSL_PARAM_construct_end(),
     };
 
+    /* OpenSSL 3.0 reads through NULL if it could not make its own context. */
+    if (!OSSL_LIB_CTX_get0_global_default())
+        return false;
     signer->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     signer->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     signer->hash = EVP_MD_CTX_new();
