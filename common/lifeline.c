@@ -36,8 +36,11 @@ int lifeline_send(int descriptor, enum lifeline_kind kind, uint32_t value)
     while (sent < 0 && errno == EINTR);
     if (sent >= 0)
         return 0;
-    if (is_gone(errno))
+    if (is_gone(errno)) {
+        /* If it was not, it is now: both sides shall think the same. */
+        (void)shutdown(descriptor, SHUT_RDWR);
         return LIFELINE_CLOSED;
+    }
     if (errno == EAGAIN && kind == LIFELINE_ALIVE)
         return 0;
     return error_origin(-errno, "cannot write to the lifeline");
