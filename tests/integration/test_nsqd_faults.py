@@ -265,6 +265,29 @@ def ids_that_come_again_with_other_bodies_are_other_messages(scene):
                       for after in (1000, 3000)])
 
 
+def topics_with_the_same_ids_are_two(scene):
+    """nsqd counts ids for each topic, so that two topics share many."""
+    nsqd = scene.start_nsqd()
+    stream = scene.make_stream(scene.start_simulator())
+    topics = [scene.topic, f'{scene.topic}-other']
+    for scene.topic in topics:
+        scene.start_bridge([nsqd], stream, '--partition-key=message-id', SOON)
+
+    # An id is a millisecond and a number within it.
+    published = [(topic, b'%d of %s' % (number, topic.encode()))
+                 for number in range(500) for topic in topics]
+    for topic, body in published:
+        nsqd.publish(topic, [body])
+    for topic in topics:
+        nsqd.wait_until_finished(topic, CHANNEL)
+
+    records = stream.read().user_records
+    assert {record.body for record in records} == {
+        body for _, body in published}
+    assert len(records) == len(published), len(records)
+    assert len({record.partition_key for record in records}) < len(published)
+
+
 # --- nsqlookupd
 
 class HttpServer:
