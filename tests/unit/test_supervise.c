@@ -646,6 +646,107 @@ START_TEST(worker_that_waits_too_long_for_a_reply_is_killed)
 }
 END_TEST
 
+static int scale(unsigned worker_count)
+{
+    turn.action_count = 0;
+    return supervise_scale(&supervise, worker_count, &turn);
+}
+
+START_TEST(other_workers_begin_when_all_of_the_old_ones_have_left)
+{
+    start_all();
+    ck_assert_int_eq(scale(1), 0);
+
+    ck_assert_uint_eq(turn.action_count, 2); /* and none for ingest */
+    ck_assert_uint_eq(count_actions(ACTION_LEAVE, FIRST), 1);
+    ck_assert_uint_eq(count_actions(ACTION_LEAVE, SECOND), 1);
+    tell(FIRST, NEWS_ENDED, 0);
+    ck_assert_uint_eq(turn.action_count, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+    assert_only(ACTION_START, FIRST);
+    ck_assert_uint_eq(supervise_worker_count(&supervise), 1);
+    ck_assert(!supervise_is_complete(&supervise));
+    tell(FIRST, NEWS_READY, 0);
+    ck_assert(supervise_is_complete(&supervise));
+
+    ck_assert_int_eq(scale(3), 0);
+    tell(FIRST, NEWS_ENDED, 0);
+    ck_assert_uint_eq(turn.action_count, 3);
+    ck_assert_uint_eq(count_actions(ACTION_START, SECOND + 1), 1);
+    ck_assert_uint_eq(supervise.children[SECOND + 1].worker, 2);
+}
+END_TEST
+
+START_TEST(as_many_workers_as_there_are_change_nothing)
+{
+    start_all();
+
+    ck_assert_int_eq(scale(2), 0);
+
+    ck_assert_uint_eq(turn.action_count, 0);
+    ck_assert(supervise_is_complete(&supervise));
+}
+END_TEST
+
+START_TEST(bridge_that_does_not_run_is_not_scaled)
+{
+    ck_assert_int_eq(scale(1), SUPERVISE_BUSY);
+    finish_survey();
+    ck_assert_int_eq(scale(1), SUPERVISE_BUSY);
+    tell(FIRST, NEWS_READY, 0);
+    tell(SECOND, NEWS_READY, 0);
+    ck_assert_int_eq(scale(1), 0);
+    ck_assert_int_eq(scale(2), SUPERVISE_BUSY);
+    stop();
+    ck_assert_int_eq(scale(2), SUPERVISE_BUSY);
+}
+END_TEST
+
+START_TEST(worker_that_dies_while_it_leaves_is_not_started_again)
+{
+    start_all();
+    (void)scale(1);
+    tell(SECOND, NEWS_ENDED, CHILD_SIGNALLED);
+    pass(SUPERVISE_SCALE_TIME_NS);
+
+    assert_only(ACTION_KILL, FIRST);
+    tell(FIRST, NEWS_ENDED, CHILD_SIGNALLED);
+    assert_only(ACTION_START, FIRST);
+}
+END_TEST
+
+START_TEST(bridge_that_is_stopped_while_it_scales_gets_its_workers_back)
+{
+    start_all();
+    (void)scale(1);
+    tell(SECOND, NEWS_ENDED, 0);
+    stop();
+
+    ck_assert_uint_eq(count_actions(ACTION_DRAIN, INGEST), 1);
+    ck_assert_uint_eq(count_actions(ACTION_START, SECOND), 1);
+    tell(FIRST, NEWS_ENDED, 0);
+    pass(0);
+    assert_only(ACTION_START, FIRST);
+    tell(INGEST, NEWS_ENDED, 0);
+    ck_assert_uint_eq(count_actions(ACTION_DRAIN, SECOND), 1);
+}
+END_TEST
+
+START_TEST(damage_found_while_scaling_begins_with_the_survey)
+{
+    start_all();
+    (void)scale(1);
+    tell(FIRST, NEWS_ENDED, 0);
+    tell(SECOND, NEWS_ENDED, PROCESS_EXIT_DAMAGED);
+
+    ck_assert_int_eq(supervise.phase, SUPERVISE_CLEARING);
+    tell(INGEST, NEWS_ENDED, CHILD_SIGNALLED);
+    pass(0);
+    assert_only(ACTION_START, SURVEY);
+    ck_assert_uint_eq(supervise_worker_count(&supervise), 2);
+}
+END_TEST
+
 /* A crash loop would ask Kinesis for the shards each time. */
 START_TEST(damage_that_comes_again_and_again_waits_longer_and_longer)
 {
@@ -793,6 +894,15 @@ int main(void)
     tcase_add_loop_test(
         running, damage_ends_every_child_and_begins_with_the_survey, 0, 2);
     tcase_add_test(running, worker_that_waits_too_long_for_a_reply_is_killed);
+    tcase_add_test(running,
+                   other_workers_begin_when_all_of_the_old_ones_have_left);
+    tcase_add_test(running, as_many_workers_as_there_are_change_nothing);
+    tcase_add_test(running, bridge_that_does_not_run_is_not_scaled);
+    tcase_add_test(running,
+                   worker_that_dies_while_it_leaves_is_not_started_again);
+    tcase_add_test(
+        running, bridge_that_is_stopped_while_it_scales_gets_its_workers_back);
+    tcase_add_test(running, damage_found_while_scaling_begins_with_the_survey);
     tcase_add_test(running,
                    damage_that_comes_again_and_again_waits_longer_and_longer);
     tcase_add_test(stopping,

@@ -99,7 +99,10 @@ int children_init(struct children *children, const struct options *options)
 {
     int result;
 
-    *children = (struct children){ .options = options };
+    *children = (struct children){
+        .options = options,
+        .worker_count = (unsigned)options->egress_workers,
+    };
     for (size_t i = 0; i < SUPERVISE_CHILDREN_MOST; i++)
         children->processes[i] = (struct child_process){ .pidfd = -1,
                                                          .lifeline = -1,
@@ -143,6 +146,7 @@ static int make_command(const struct children *children, size_t child,
 
     options = *children->options;
     options.survey = child == SUPERVISE_SURVEY;
+    options.egress_workers = children->worker_count;
     options.worker_index =
         child >= SUPERVISE_FIRST_WORKER ? child - SUPERVISE_FIRST_WORKER : 0;
     (void)snprintf(command->program, sizeof(command->program), "%s/%s",

@@ -3,7 +3,7 @@
 #include "tools/supervisor/control_socket.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/bytes.h"
 #include "common/error.h"
 #include "shard/segment_name.h"
 
@@ -124,4 +125,67 @@ int control_socket_receive(int connection, struct control_request *request)
     for (size_t i = 0; i < request->descriptor_count; i++)
         (void)close(request->descriptors[i]);
     return CONTROL_CLOSED;
+}
+
+void control_socket_answer(int connection, bool is_ok, const char *sentence)
+{
+    char text[CONTROL_ANSWER_MOST];
+    int length =
+        snprintf(text, sizeof(text), "%s %s", is_ok ? "ok" : "no", sentence);
+
+    if (length >= (int)sizeof(text))
+        length = (int)sizeof(text) - 1;
+    (void)send(connection, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)close(connection);
+}
+
+/* Returns the length of the answer, or a negative errno. */
+static ssize_t exchange(int connection, const char *words, int timeout_ms,
+                        char answer[CONTROL_ANSWER_MOST])
+{
+    struct pollfd answered = { .fd = connection, .events = POLLIN };
+    ssize_t length;
+    int ready;
+
+    if (send(connection, words, strlen(words), MSG_NOSIGNAL) < 0)
+        return -errno;
+    do
+        ready = poll(&answered, 1, timeout_ms);
+    while (ready < 0 && errno == EINTR);
+    if (ready <= 0)
+        return ready < 0 ? -errno : -ETIMEDOUT;
+    length = recv(connection, answer, CONTROL_ANSWER_MOST - 1, 0);
+    if (length < 0)
+        return -errno;
+    return length == 0 ? -ECONNRESET : length;
+}
+
+int control_socket_ask(const char *bridge, const char *words, int timeout_ms,
+                       char answer[CONTROL_ANSWER_MOST])
+{
+    struct sockaddr_un address = address_of(bridge);
+    int connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    ssize_t length;
+
+    if (connection < 0)
+        return error_origin(-errno, "cannot make a socket");
+    if (connect(connection, (const struct sockaddr *)&address,
+                sizeof(address)) < 0) {
+        int result =
+            error_origin(-errno, "bridge \"%s\" does not run here", bridge);
+
+        (void)close(connection);
+        return result;
+    }
+    length = exchange(connection, words, timeout_ms, answer);
+    (void)close(connection);
+    if (length < 0)
+        return error_origin((int)length, "bridge \"%s\" gave no answer",
+                            bridge);
+    answer[length] = '\0';
+    if (length < 3 || strncmp(answer, "ok ", 3) != 0)
+        return error_sentence(-EAGAIN, "%s",
+                              length > 3 ? answer + 3 : "it was refused");
+    memmove(answer, answer + 3, (size_t)length - 2);
+    return 0;
 }

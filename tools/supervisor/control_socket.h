@@ -12,11 +12,14 @@
  *     adopt ingest            an orphan; its wake-ups come with the words
  *     adopt egress INDEX      (SCM_RIGHTS), and the connection is its lifeline
  *                             from then on
+ *     scale N                 an operator; the answer comes when it is done:
+ *                             "ok" or "no", and a sentence
  *
  * Who may connect is decided twice: by the mode of the file, and by the user
  * of the other side, as the kernel names it (SO_PEERCRED).
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/lifeline.h"
@@ -53,3 +56,17 @@ int control_socket_accept(int listener, int *connection);
  * caller owns the descriptors.
  */
 int control_socket_receive(int connection, struct control_request *request);
+
+#define CONTROL_ANSWER_MOST 512
+
+/* Answer and close. One who has gone meanwhile is no error. */
+void control_socket_answer(int connection, bool is_ok, const char *sentence);
+
+/*
+ * The other side: ask the supervisor of `bridge` and wait for its answer.
+ *
+ * Returns 0 with the sentence of "ok" in `answer`, or a negative errno with
+ * its sentence, which is the supervisor's own if it said "no" (-EAGAIN).
+ */
+int control_socket_ask(const char *bridge, const char *words, int timeout_ms,
+                       char answer[CONTROL_ANSWER_MOST]);

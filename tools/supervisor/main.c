@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/crash_point.h"
@@ -19,6 +20,7 @@
 #include "common/options.h"
 #include "common/process_exit.h"
 #include "tools/supervisor/bridge_lock.h"
+#include "tools/supervisor/scale_command.h"
 #include "tools/supervisor/supervisor.h"
 
 #define PROGRAM "nsq_to_kinesis"
@@ -78,11 +80,16 @@ int main(int argc, char *argv[])
     keep_standard_descriptors();
     if (crash_point_is_asked(argc, argv))
         return PROCESS_EXIT_STOPPED;
+    if (argc > 1 && strcmp(argv[1], "scale") == 0)
+        return scale_command(argc - 2, argv + 2);
     options_init(&options);
     result = options_parse(&options, argc, argv);
     if (result == 0 && options.help) {
         options_print_help(stdout, PROGRAM,
                            "move an NSQ topic into a Kinesis data stream");
+        (void)printf("\n" PROGRAM " scale WORKERS [--name=BRIDGE]\n"
+                     "    give a running bridge another number of egress "
+                     "workers\n");
         return EXIT_SUCCESS;
     }
     if (result == 0 && options.version) {

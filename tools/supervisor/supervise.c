@@ -207,7 +207,11 @@ static void leave(const struct step *step)
         kill_now(step);
         return;
     }
-    enter(step, CHILD_LEAVING, in(step, SUPERVISE_LEAVE_TIME_NS));
+    /* A reply that nobody reads may cost a duplicate, so patience pays. */
+    enter(step, CHILD_LEAVING,
+          in(step, step->supervise->phase == SUPERVISE_SCALING
+                       ? SUPERVISE_SCALE_TIME_NS
+                       : SUPERVISE_LEAVE_TIME_NS));
     emit(step, ACTION_LEAVE);
 }
 
@@ -240,6 +244,18 @@ static bool end_beside_damage(const struct step *step)
     return true;
 }
 
+/* The queues are divided anew when the last of the old workers has left. */
+static bool end_to_scale(const struct step *step)
+{
+    const struct supervise *supervise = step->supervise;
+
+    if (supervise->phase != SUPERVISE_SCALING ||
+        step->child->role != CHILD_EGRESS || is_final(step->value))
+        return false;
+    step_back(step);
+    return true;
+}
+
 /*
  * While ingest drains, the workers have to go on: it waits for what they
  * release. So only they are started again then.
@@ -252,7 +268,7 @@ static void end_running(const struct step *step)
     bool goes_on = supervise->phase == SUPERVISE_DRAINING_INGEST &&
                    step->child->role == CHILD_EGRESS && !supervise->is_quitting;
 
-    if (end_beside_damage(step))
+    if (end_beside_damage(step) || end_to_scale(step))
         return;
     if (step->child->role == CHILD_INGEST && step->value == 0)
         supervise->is_ingest_drained = true;
@@ -383,11 +399,22 @@ static bool workers_are(const struct supervise *supervise,
     return true;
 }
 
+static void start_workers(struct supervise *supervise,
+                          struct supervise_turn *turn)
+{
+    for (size_t i = WORKER; i < supervise->child_count; i++)
+        start_absent(supervise, i, turn);
+}
+
 static void begin_draining(struct supervise *supervise,
                            struct supervise_turn *turn)
 {
+    bool needs_workers = supervise->phase == SUPERVISE_SCALING;
+
     supervise->is_unclean |= supervise->phase == SUPERVISE_CLEARING;
     supervise->phase = SUPERVISE_DRAINING_INGEST;
+    if (needs_workers) /* the old ones: ingest waits for what they send */
+        start_workers(supervise, turn);
     supervise->drain_deadline =
         monotonic_after(turn->now, supervise->drain_timeout_ns);
     if (supervise->is_blocked)
@@ -421,6 +448,30 @@ static void clear(struct supervise *supervise, struct supervise_turn *turn)
     restart_later(&survey);
 }
 
+static void set_workers(struct supervise *supervise, unsigned worker_count)
+{
+    supervise->child_count = worker_count + WORKER;
+    for (unsigned i = 0; i < worker_count; i++)
+        supervise->children[WORKER + i] = (struct supervised_child){
+            .role = CHILD_EGRESS,
+            .worker = i,
+            .deadline = MONOTONIC_NEVER,
+            .ready_at = MONOTONIC_NEVER,
+        };
+}
+
+/* As clear(), but for the workers alone, and without the survey. */
+static void scale(struct supervise *supervise, struct supervise_turn *turn)
+{
+    for (size_t i = WORKER; i < supervise->child_count; i++)
+        take_step(supervise, i, NEWS_LEAVE, 0, turn);
+    if (!workers_are(supervise, CHILD_ABSENT))
+        return;
+    set_workers(supervise, supervise->wanted_workers);
+    supervise->phase = SUPERVISE_STARTING;
+    start_workers(supervise, turn);
+}
+
 /* Moves the whole bridge as far as the states of its children allow. */
 static void advance(struct supervise *supervise, struct supervise_turn *turn)
 {
@@ -431,9 +482,10 @@ static void advance(struct supervise *supervise, struct supervise_turn *turn)
     if (supervise->phase == SUPERVISE_SURVEYING &&
         is_finished(supervise, SURVEY)) {
         supervise->phase = SUPERVISE_STARTING;
-        for (size_t i = WORKER; i < supervise->child_count; i++)
-            start_absent(supervise, i, turn);
+        start_workers(supervise, turn);
     }
+    if (supervise->phase == SUPERVISE_SCALING)
+        scale(supervise, turn);
     if (supervise->phase == SUPERVISE_STARTING &&
         (workers_are(supervise, CHILD_READY) ||
          supervise->children[INGEST].state != CHILD_ABSENT)) {
@@ -456,20 +508,17 @@ void supervise_init(struct supervise *supervise, unsigned worker_count,
 {
     assert(worker_count >= 1 && worker_count <= SUPERVISE_WORKERS_MOST);
     *supervise = (struct supervise){
-        .child_count = worker_count + 2,
         .drain_timeout_ns = drain_timeout_ns,
         .hung_after_ns = hung_after_ns,
         .drain_deadline = MONOTONIC_NEVER,
     };
-    for (size_t i = 0; i < supervise->child_count; i++)
+    for (size_t i = 0; i < WORKER; i++)
         supervise->children[i] = (struct supervised_child){
-            .role = CHILD_EGRESS,
-            .worker = i >= WORKER ? (uint32_t)(i - WORKER) : 0,
+            .role = i == SURVEY ? CHILD_SURVEY : CHILD_INGEST,
             .deadline = MONOTONIC_NEVER,
             .ready_at = MONOTONIC_NEVER,
         };
-    supervise->children[SURVEY].role = CHILD_SURVEY;
-    supervise->children[INGEST].role = CHILD_INGEST;
+    set_workers(supervise, worker_count);
 }
 
 /* It has as long as any other to say that it lives. */
@@ -522,6 +571,31 @@ void supervise_quit(struct supervise *supervise, struct supervise_turn *turn)
     for (size_t i = 0; i < supervise->child_count; i++)
         take_step(supervise, i, NEWS_QUIT, 0, turn);
     advance(supervise, turn);
+}
+
+int supervise_scale(struct supervise *supervise, unsigned worker_count,
+                    struct supervise_turn *turn)
+{
+    assert(worker_count >= 1 && worker_count <= SUPERVISE_WORKERS_MOST);
+    if (supervise->phase != SUPERVISE_RUNNING)
+        return SUPERVISE_BUSY;
+    if (worker_count == supervise_worker_count(supervise))
+        return 0;
+    supervise->wanted_workers = worker_count;
+    supervise->phase = SUPERVISE_SCALING;
+    advance(supervise, turn);
+    return 0;
+}
+
+bool supervise_is_complete(const struct supervise *supervise)
+{
+    return supervise->phase == SUPERVISE_RUNNING &&
+           workers_are(supervise, CHILD_READY);
+}
+
+unsigned supervise_worker_count(const struct supervise *supervise)
+{
+    return (unsigned)(supervise->child_count - WORKER);
 }
 
 void supervise_tick(struct supervise *supervise, struct supervise_turn *turn)

@@ -51,6 +51,7 @@
 
 /* How long workers may wait for replies before the survey looks at damage. */
 #define SUPERVISE_LEAVE_TIME_NS (2 * NS_PER_SECOND)
+#define SUPERVISE_SCALE_TIME_NS (15 * NS_PER_SECOND)
 
 /* How long the others may drain when a worker has ended for good. */
 #define SUPERVISE_BLOCKED_DRAIN_NS (2 * NS_PER_SECOND)
@@ -103,6 +104,7 @@ enum supervise_phase {
     SUPERVISE_SURVEYING,
     SUPERVISE_STARTING,        /* workers run, not all of them READY */
     SUPERVISE_RUNNING,         /* ingest was started */
+    SUPERVISE_SCALING,         /* workers leave, and others begin */
     SUPERVISE_CLEARING,        /* damage: all end, then the survey looks */
     SUPERVISE_DRAINING_INGEST, /* and the survey, if it still runs */
     SUPERVISE_DRAINING_EGRESS,
@@ -117,6 +119,7 @@ struct supervise {
     int64_t hung_after_ns;
     struct monotonic drain_deadline; /* NEVER unless draining */
     uint32_t queue_count;            /* as the survey says; 0 before */
+    unsigned wanted_workers;         /* SUPERVISE_SCALING only */
     int child_status;                /* that stopped the bridge; else 0 */
     bool is_ingest_drained;          /* it finished every message */
     bool is_blocked;                 /* a worker is gone, so it cannot */
@@ -169,6 +172,27 @@ void supervise_stop(struct supervise *supervise, struct supervise_turn *turn);
 
 /* Kill every child. */
 void supervise_quit(struct supervise *supervise, struct supervise_turn *turn);
+
+enum supervise_condition {
+    SUPERVISE_BUSY = 1, /* not RUNNING: ask again later */
+};
+
+/*
+ * Have another number of workers, 1 to SUPERVISE_WORKERS_MOST. Those there are
+ * leave, and when all have, as many as are wanted begin with their queues;
+ * ingest goes on. It is done when the phase is RUNNING again and
+ * supervise_is_complete(); a bridge that is told to stop meanwhile, or finds
+ * damage, has the old number.
+ *
+ * Returns 0 or SUPERVISE_BUSY.
+ */
+int supervise_scale(struct supervise *supervise, unsigned worker_count,
+                    struct supervise_turn *turn);
+
+/* RUNNING, and every worker is READY. */
+bool supervise_is_complete(const struct supervise *supervise);
+
+unsigned supervise_worker_count(const struct supervise *supervise);
 
 /* Act on the deadlines that turn->now has reached. */
 void supervise_tick(struct supervise *supervise, struct supervise_turn *turn);

@@ -190,6 +190,8 @@ static void start_child(struct supervisor *supervisor, size_t child)
     int result;
 
     CRASH_POINT(child_starts);
+    supervisor->children.worker_count =
+        supervise_worker_count(&supervisor->supervise);
     result = children_start(&supervisor->children, child);
     if (result == 0) {
         result = supervisor_watch(supervisor, process->lifeline, child);
@@ -424,10 +426,11 @@ static int turn(struct supervisor *supervisor)
         perform(supervisor);
     }
     check_deadlines(supervisor);
+    supervisor_follow_scaling(supervisor);
     return 0;
 }
 
-static void remove_segment(struct segment_name name)
+void supervisor_remove_segment(struct segment_name name)
 {
     int result = shared_memory_remove(name.text);
 
@@ -446,20 +449,19 @@ static void remove_segments(const struct supervisor *supervisor)
     const struct options *options = supervisor->options;
 
     for (uint32_t i = 0; i < supervisor->supervise.queue_count; i++)
-        remove_segment(segment_name_of_queue(options->name,
-                                             (uint32_t)options->generation, i));
-    for (size_t i = 0; i < options->egress_workers; i++) {
-        char role[32];
-
-        (void)snprintf(role, sizeof(role), "egress-%zu", i);
-        remove_segment(segment_name_of_counters(options->name, role));
-    }
-    remove_segment(segment_name_of_counters(options->name, "survey"));
-    remove_segment(segment_name_of_counters(options->name, "ingest"));
-    remove_segment(segment_name_of(options->name, "acknowledged"));
-    remove_segment(segment_name_of(options->name, "sources"));
-    remove_segment(segment_name_of(options->name, "wakeup"));
-    remove_segment(segment_name_of(options->name, "layout"));
+        supervisor_remove_segment(segment_name_of_queue(
+            options->name, (uint32_t)options->generation, i));
+    for (unsigned i = 0; i < supervise_worker_count(&supervisor->supervise);
+         i++)
+        supervisor_remove_worker_counters(options->name, i);
+    supervisor_remove_segment(
+        segment_name_of_counters(options->name, "survey"));
+    supervisor_remove_segment(
+        segment_name_of_counters(options->name, "ingest"));
+    supervisor_remove_segment(segment_name_of(options->name, "acknowledged"));
+    supervisor_remove_segment(segment_name_of(options->name, "sources"));
+    supervisor_remove_segment(segment_name_of(options->name, "wakeup"));
+    supervisor_remove_segment(segment_name_of(options->name, "layout"));
 }
 
 static int open_loop(struct supervisor *supervisor)
@@ -531,9 +533,9 @@ static int run(struct supervisor *supervisor, const struct roster *left)
 int supervisor_run(const struct options *options, int lock,
                    const struct roster *left)
 {
-    static struct supervisor supervisor = { .epoll = -1,
-                                            .signals = -1,
-                                            .listener = -1 };
+    static struct supervisor supervisor = {
+        .epoll = -1, .signals = -1, .scaling = { .visitor = -1 }, .listener = -1
+    };
     int result;
 
     for (size_t i = 0; i < VISITORS_MOST; i++)

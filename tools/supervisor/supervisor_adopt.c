@@ -120,7 +120,10 @@ void supervisor_hear_visitor(struct supervisor *supervisor, size_t place)
         return;
     supervisor->visitors[place] = -1;
     (void)epoll_ctl(supervisor->epoll, EPOLL_CTL_DEL, connection, NULL);
-    if (result == 0)
+    if (result == 0 && strncmp(request.words, "scale ", 6) == 0 &&
+        request.descriptor_count == 0)
+        supervisor_scale(supervisor, connection, request.words);
+    else if (result == 0)
         take_orphan(supervisor, connection, &request);
     else
         (void)close(connection);

@@ -6,11 +6,13 @@
  *
  *   supervisor.c        the loop: news to supervise.h, its actions to children.h
  *   supervisor_adopt.c  taking over from a supervisor that died
+ *   supervisor_scale.c  another number of workers
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shard/segment_name.h"
 #include "tools/supervisor/children.h"
 #include "tools/supervisor/roster.h"
 #include "tools/supervisor/supervise.h"
@@ -22,6 +24,15 @@
 
 /* Connections that have not said yet what they want. */
 #define VISITORS_MOST 8
+
+/* Another number of workers, while it is on its way. */
+struct scaling {
+    int visitor; /* who asked for it and waits; -1: nobody */
+    bool is_on;
+    unsigned from;
+    unsigned to;
+    struct monotonic begun;
+};
 
 struct supervisor {
     const struct options *options;
@@ -35,6 +46,7 @@ struct supervisor {
     int listener;
     int visitors[VISITORS_MOST]; /* -1: free */
     size_t next_visitor;
+    struct scaling scaling;
     bool is_ready_told; /* systemd knows that we work */
 };
 
@@ -63,6 +75,18 @@ void supervisor_drain_child(struct supervisor *supervisor, size_t child);
 
 /* Whenever a child was started or has ended. */
 void supervisor_note_roster(const struct supervisor *supervisor);
+
+void supervisor_remove_segment(struct segment_name name);
+
+/* "scale N", from a visitor whose connection is ours from now on. */
+void supervisor_scale(struct supervisor *supervisor, int visitor,
+                      const char *words);
+
+/* Say when it is done, or why it is not. */
+void supervisor_follow_scaling(struct supervisor *supervisor);
+
+/* Of a worker that is not there any more. */
+void supervisor_remove_worker_counters(const char *bridge, unsigned worker);
 
 int supervisor_open_listener(struct supervisor *supervisor);
 void supervisor_take_visitors(struct supervisor *supervisor);
