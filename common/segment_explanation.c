@@ -35,6 +35,9 @@ static void explain_head(int descriptor, const struct stat *file,
         (void)snprintf(clause, length, "has %lld bytes and says it has %llu",
                        (long long)file->st_size,
                        (unsigned long long)head.length);
+    else if (file->st_uid != geteuid())
+        (void)snprintf(clause, length, "belongs to user %u",
+                       (unsigned)file->st_uid);
     else
         (void)snprintf(clause, length, "has a head whose sizes cannot be");
 }

@@ -174,7 +174,8 @@ int queue_check(const char *name, const struct queue_plan *plan,
                 struct queue_census *census)
 {
     struct queue_segment segment;
-    int result = queue_segment_open(name, SHARED_MEMORY_READ, &segment);
+    /* As its ends will: root may read what it may not write. */
+    int result = queue_segment_open(name, SHARED_MEMORY_WRITE, &segment);
 
     *census = (struct queue_census){ 0 };
     if (result == 0)

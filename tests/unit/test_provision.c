@@ -226,6 +226,44 @@ START_TEST(damaged_queue_is_set_aside_and_the_others_are_as_good_as_before)
 }
 END_TEST
 
+/* (M10) not even root goes on with what somebody else may write. */
+START_TEST(queue_of_another_user_is_set_aside)
+{
+    struct segment_name name = queue_name(1);
+    char path[256];
+
+    if (geteuid() != 0)
+        return;
+    (void)snprintf(path, sizeof(path), "/dev/shm%s", name.text);
+    ck_assert_int_eq(chown(path, 1234, 1234), 0);
+    provide();
+
+    ck_assert_uint_eq(report.damage_count, 1);
+    ck_assert_str_eq(report.damages[0].why, "belongs to user 1234");
+    expect_records(1, 0);
+}
+END_TEST
+
+/* (M10) */
+START_TEST(link_in_the_place_of_a_queue_is_not_followed)
+{
+    struct segment_name name = queue_name(1);
+    struct segment_name victim = queue_name(2);
+    char path[256];
+    char target[256];
+
+    (void)snprintf(path, sizeof(path), "/dev/shm%s", name.text);
+    (void)snprintf(target, sizeof(target), "/dev/shm%s", victim.text);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(symlink(target, path), 0);
+    provide();
+
+    ck_assert_uint_eq(report.damage_count, 1);
+    expect_records(1, 0);
+    expect_records(2, 1);
+}
+END_TEST
+
 START_TEST(second_damage_of_a_queue_takes_the_place_of_the_first)
 {
     struct segment_name name = queue_name(1);
@@ -358,6 +396,8 @@ int main(void)
         remains,
         damaged_queue_is_set_aside_and_the_others_are_as_good_as_before, 0,
         sizeof(harms) / sizeof(*harms));
+    tcase_add_test(remains, queue_of_another_user_is_set_aside);
+    tcase_add_test(remains, link_in_the_place_of_a_queue_is_not_followed);
     tcase_add_test(remains,
                    second_damage_of_a_queue_takes_the_place_of_the_first);
     tcase_add_test(remains,

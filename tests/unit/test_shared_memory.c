@@ -146,6 +146,7 @@ START_TEST(file_that_others_may_read_or_keep_is_foreign)
 }
 END_TEST
 
+/* (M10) */
 START_TEST(short_file_and_symbolic_link_are_foreign)
 {
     struct shared_memory other;
@@ -162,6 +163,7 @@ START_TEST(short_file_and_symbolic_link_are_foreign)
 }
 END_TEST
 
+/* (M10) */
 START_TEST(segment_of_another_user_is_foreign)
 {
     struct shared_memory other;
