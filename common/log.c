@@ -28,6 +28,7 @@ static struct {
     enum log_level least;
     enum log_format format;
     uint64_t dropped; /* lines */
+    uint64_t taken;   /* of them, by log_take_dropped() */
 } own = { .process = "nsq_to_kinesis", .least = LOG_INFO };
 
 void log_open(const char *process, enum log_level least, enum log_format format)
@@ -54,6 +55,14 @@ enum log_format log_format_named(const char *word)
 uint64_t log_dropped_count(void)
 {
     return own.dropped;
+}
+
+uint64_t log_take_dropped(void)
+{
+    uint64_t taken = own.dropped - own.taken;
+
+    own.taken = own.dropped;
+    return taken;
 }
 
 /* The length of the well-formed UTF-8 character at the start; 0: none. */

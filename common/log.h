@@ -82,6 +82,9 @@ const char *log_quoted(const char *text);
 /* Lines that could not be written since the start. */
 uint64_t log_dropped_count(void);
 
+/* The same since it was called last. */
+uint64_t log_take_dropped(void);
+
 /* At most one line per interval; what is kept back is counted. */
 struct log_limit {
     struct monotonic next; /* no line before this time */

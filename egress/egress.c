@@ -324,6 +324,7 @@ static bool keep_alive(struct egress *egress)
         monotonic_reached(egress->alive_due, egress->now)) {
         (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ALIVE, 0);
         egress->alive_due = monotonic_after(egress->now, NS_PER_SECOND);
+        counter_add(&egress->counters->log_lines_dropped, log_take_dropped());
     }
     return egress->is_draining && !was_draining;
 }

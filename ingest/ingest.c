@@ -119,6 +119,7 @@ static int keep_alive(struct ingest *ingest)
         return 0;
     (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ALIVE, 0);
     ingest->alive_due = monotonic_after(ingest->now, NS_PER_SECOND);
+    counter_add(&ingest->counters->log_lines_dropped, log_take_dropped());
     return 0;
 }
 

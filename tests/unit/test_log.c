@@ -181,6 +181,7 @@ START_TEST(several_quoted_values_fit_one_line)
 }
 END_TEST
 
+/* (M6) */
 START_TEST(full_and_closed_pipes_drop_lines_and_count_them)
 {
     uint64_t dropped;
@@ -197,9 +198,12 @@ START_TEST(full_and_closed_pipes_drop_lines_and_count_them)
     (void)close(reader);
     log_info("nobody", "i=1");
     ck_assert_uint_eq(log_dropped_count(), dropped + 1);
+    ck_assert_uint_eq(log_take_dropped(), dropped + 1);
+    ck_assert_uint_eq(log_take_dropped(), 0);
 }
 END_TEST
 
+/* (M6) */
 START_TEST(full_disk_drops_lines_and_keeps_errno)
 {
     int full = open("/dev/full", O_WRONLY);
