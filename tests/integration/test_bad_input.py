@@ -147,7 +147,7 @@ def absent_nsqd_is_told_once_and_tried_again(scene):
 
 
 def shared_memory_that_is_too_small_is_explained_with_numbers(scene):
-    # A mount namespace of its own gives the bridge 1 MiB of /dev/shm.
+    # (M4) A mount namespace of its own gives the bridge 1 MiB of /dev/shm.
     small = ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c',
              'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@"', 'sh']
     if subprocess.run([*small, 'true'], capture_output=True).returncode:

@@ -10,7 +10,7 @@ import subprocess
 from rig import programs
 from rig.kinesis import KEYS, REGION
 from rig.processes import (Program, children_of, command_line_of,
-                           cpu_seconds_of, memory_bytes_of,
+                           cpu_seconds_of, heap_bytes_of, memory_bytes_of,
                            pids_with_argument, wait_until)
 
 # Nothing of the machine's own AWS set-up may leak into a test.
@@ -110,6 +110,10 @@ class Bridge:
             if (row['process'], row['name']) == (process, name):
                 return row['value']
         raise KeyError(f'{process} has no counter {name}')
+
+    def heap_bytes(self):
+        """Of all its processes, shared memory and programs not counted."""
+        return sum(map(heap_bytes_of, self._pids()))
 
     def finds_in_command_lines(self, text):
         return any(text in word for pid in self._pids()

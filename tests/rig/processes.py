@@ -159,11 +159,20 @@ def cpu_seconds_of(pid, with_ended_children=False):
     return ticks / os.sysconf('SC_CLK_TCK')
 
 
-def memory_bytes_of(pid):
-    """Proportional set size of pid: shared pages are counted by shares."""
+def _smaps_bytes_of(pid, what):
     try:
         text = pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text()
     except OSError:
         return 0
-    found = re.search(r'^Pss:\s+(\d+) kB', text, re.MULTILINE)
+    found = re.search(rf'^{what}:\s+(\d+) kB', text, re.MULTILINE)
     return int(found.group(1)) * 1024 if found else 0
+
+
+def memory_bytes_of(pid):
+    """Proportional set size of pid: shared pages are counted by shares."""
+    return _smaps_bytes_of(pid, 'Pss')
+
+
+def heap_bytes_of(pid):
+    """What belongs to no file: it does not depend on who else is running."""
+    return _smaps_bytes_of(pid, 'Anonymous')

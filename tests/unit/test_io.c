@@ -209,6 +209,7 @@ START_TEST(sixty_four_streams_do_not_mix_their_bytes)
 }
 END_TEST
 
+/* (M7) */
 START_TEST(four_small_buffers_serve_sixty_four_streams)
 {
     struct io_settings settings = { .buffer_size = 4096, .buffer_count = 4 };
@@ -379,6 +380,7 @@ static void *read_slowly(void *argument)
     return NULL;
 }
 
+/* (M7) */
 START_TEST(large_send_to_a_slow_reader_is_one_completion)
 {
     size_t length = 8 * MEBIBYTE + 1;

@@ -51,6 +51,7 @@ static void on_alarm(int number)
     (void)number;
 }
 
+/* (M7) */
 START_TEST(signal_ends_a_wait_without_an_error)
 {
     struct sigaction action = { .sa_handler = on_alarm };
@@ -362,6 +363,7 @@ static void under_filter(unsigned call, int error, child_function *child)
     ck_assert_int_eq(status, 0);
 }
 
+/* (M7) */
 START_TEST(auto_takes_epoll_where_io_uring_is_missing_or_forbidden)
 {
     under_filter(__NR_io_uring_setup, EPERM, auto_takes_epoll);
