@@ -75,7 +75,7 @@ class Queue:
         os.truncate(self.path, length)
 
 
-def _flip_body(queue):
+def flip_body(queue):
     queue.turn(queue.last_waiting() + HEADER + 20, 0x10)
 
 
@@ -111,7 +111,7 @@ AT_REST = {
                        'sizes cannot be'),
     'truncated': Damage(lambda queue: queue.cut(RING + 4096), 'bytes and says'),
     'emptied': Damage(lambda queue: queue.cut(0), 'only 0 bytes'),
-    'body': Damage(_flip_body, 'is not what ingest wrote'),
+    'body': Damage(flip_body, 'is not what ingest wrote'),
     'id': Damage(_flip_id, 'is not what ingest wrote'),
     'length': Damage(_change_length, 'record'),
     'verdict': Damage(_give_verdict, 'verdict that cannot be'),
@@ -123,7 +123,7 @@ AT_REST = {
 # To one that is at work. The owner of a position that was changed may overwrite
 # it with the right one: `released` after ingest has noticed, `committed` always.
 IN_USE = {
-    'body': Damage(_flip_body, 'queue_damaged'),
+    'body': Damage(flip_body, 'queue_damaged'),
     'length': Damage(_change_length, 'queue_damaged'),
     'released': Damage(lambda queue: queue.store(RELEASED, 2 ** 62),
                        'cannot be true', is_kept=None),

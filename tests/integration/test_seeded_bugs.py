@@ -11,12 +11,14 @@ import io
 import os
 import re
 import signal
+import time
 import typing
 
 from checker.history import Writer, read
 from checker.judgement import Judge
 from checker.table import write_table
 from integration.marks import CannotRunHere
+from integration.test_corruption import Queue, flip_body
 from rig import programs
 from rig.bridge import Bridge
 from rig.processes import NotInTime, wait_until
@@ -199,6 +201,18 @@ def _replace_a_stopped_worker(stage):
         stage.note('stop', 'egress[0]')
 
 
+def _flip_a_body(stage):
+    stage.wait_until_stored(2)
+    queue = Queue('/dev/shm/nsq_to_kinesis.'
+                  f'{stage.bridge.name}.g1.q1')
+    wait_until(lambda: len(queue.waiting()) > 50, 'records wait')
+    since = time.monotonic_ns()
+    flip_body(queue)
+    if not stage.environment:
+        stage.bridge.program.wait_for_line('segment_set_aside')
+    stage.history.write('fault', 'damage', who='queue', since=since)
+
+
 # --- the bugs
 
 def message_finished_before_it_is_stored_is_noticed(scene):
@@ -262,6 +276,12 @@ def batch_given_up_after_a_second_is_noticed(scene):
 def batch_forgotten_with_its_worker_is_noticed(scene):
     _expect(scene, 'forgotten_intent', Situation(_kill_worker_with_a_request),
             'lost (raw)', 'early FIN')
+
+
+def damaged_record_that_is_sent_is_noticed(scene):
+    """(M3)"""
+    _expect(scene, 'no_checksum', Situation(
+        _flip_a_body, delay_ms=150, seconds=8), 'altered')
 
 
 def finished_messages_that_nobody_noted_are_noticed(scene):
