@@ -72,7 +72,8 @@ struct egress {
     struct log_limit listing_limit;
     struct retrier pause; /* of the whole worker */
     struct monotonic paused_until;
-    bool has_complained; /* the log knows of the current trouble */
+    struct monotonic tls_fails_since; /* NEVER: the last request had TLS */
+    bool has_complained;              /* the log knows of the current trouble */
 
     struct collector collector; /* as of this turn */
     struct request_times times; /* for --status-every */

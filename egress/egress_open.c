@@ -154,6 +154,7 @@ int egress_open(struct egress *egress, const struct options *options)
         .wakeup_memory = SHARED_MEMORY_NULL,
         .counters_memory = SHARED_MEMORY_NULL,
         .signal_descriptor = -1,
+        .tls_fails_since = MONOTONIC_NEVER,
         .collector = COLLECTOR_EMPTY,
     };
     random_seed_from_kernel(&egress->random);

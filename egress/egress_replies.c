@@ -24,6 +24,9 @@
 /* Escaped texts of one reply: error messages, mostly. */
 #define REPLY_TEXTS_MOST (64 * 1024)
 
+/* So long no TLS at all, and the fault may be ours. */
+#define TLS_PATIENCE_NS (10 * NS_PER_SECOND)
+
 /* The same trouble is told at most this often. */
 #define TROUBLE_LOG_NS (5 * NS_PER_SECOND)
 
@@ -324,6 +327,30 @@ static void look_again(struct egress *egress, const struct request *request)
         queue_sender_look(request->entries[i].sender, egress->now);
 }
 
+/*
+ * Memory that was short for a moment may have left OpenSSL without something
+ * that it never looks for again: after that, no handshake of this process
+ * succeeds, whatever the endpoint does. A fresh process costs nothing while no
+ * request is on its way.
+ */
+static int doubt_own_tls(struct egress *egress, const struct http_reply *reply)
+{
+    if (reply->failure != HTTP_TLS_FAILED) {
+        egress->tls_fails_since = MONOTONIC_NEVER;
+        return 0;
+    }
+    egress->tls_fails_since =
+        monotonic_earlier(egress->tls_fails_since, egress->now);
+    if (egress->in_flight > 0 ||
+        monotonic_between(egress->tls_fails_since, egress->now) <
+            TLS_PATIENCE_NS)
+        return 0;
+    return error_sentence(-EPROTO,
+                          "TLS with the endpoint fails, and only that, for "
+                          "%d s: another process shall try",
+                          (int)(TLS_PATIENCE_NS / NS_PER_SECOND));
+}
+
 int egress_collect_replies(struct egress *egress)
 {
     struct http_reply reply;
@@ -351,6 +378,8 @@ int egress_collect_replies(struct egress *egress)
         result = take_reply(egress, request, &reply);
         if (result == 0)
             result = settle(egress, request);
+        if (result == 0)
+            result = doubt_own_tls(egress, &reply);
         if (result < 0)
             return result;
         taken++;

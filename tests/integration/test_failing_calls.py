@@ -11,6 +11,7 @@ import concurrent.futures
 import os
 import re
 import shutil
+import socket
 import struct
 import threading
 import time
@@ -20,7 +21,8 @@ from checker.judgement import Judge
 from rig import programs
 from rig.bridge import Bridge
 from rig.processes import NotInTime, is_alive, wait_until
-from rig.simulators import KinesisSimulator, NsqSimulator
+from rig.simulators import (KinesisSimulator, KinesisSimulatorTls,
+                            NsqSimulator)
 
 TOPIC, CHANNEL, STREAM, RUN, COUNT = 'calls', 'bridge', 'calls', 9, 300
 OPTIONS = (f'--topic={TOPIC}', f'--channel={CHANNEL}', f'--stream={STREAM}',
@@ -75,9 +77,10 @@ class Watch(threading.Thread):
 class Life:
     """One bridge in which call number `number` of one role fails."""
 
-    def __init__(self, folder, call, number, role, more=()):
+    def __init__(self, folder, call, number, role, more=(),
+                 server=KinesisSimulator):
         folder.mkdir()
-        self._folder, self._ended, self._more = folder, [], more
+        self._folder, self._ended, self._more = folder, [], [*more]
         # Out of memory, getaddrinfo() of glibc 2.36 ends the process itself.
         self._needs_names = call == 'getaddrinfo'
         self._counts = folder / 'counts'
@@ -89,9 +92,13 @@ class Life:
         self.history = self._own(Writer(folder / 'history-stage'))
         self.history.write('publisher', 'run', run=RUN,
                            partition_key='bytes:12:4')
-        self._kinesis = self._own(KinesisSimulator(folder, [
+        self._kinesis = self._own(server(folder, [
             f'--stream={STREAM}:2', '--delay-ms=5',
             f'--history={folder / "history-kinesis"}']))
+        # Where TLS was broken for a whole process, that takes time to see.
+        self._seconds = SECONDS + (20 if self._kinesis.ca_file else 0)
+        if self._kinesis.ca_file:
+            self._more.append(f'--ca-file={self._kinesis.ca_file}')
         self._nsq = self._own(NsqSimulator(folder, TOPIC, COUNT, [
             '--body=binary', '--size=250', '--keys=20', f'--seed={RUN}',
             '--rate=3000', f'--history={folder / "history-nsq"}'], stays=True))
@@ -113,6 +120,13 @@ class Life:
         self.bridge = self._own(Bridge(
             self._folder, [*OPTIONS, *self._more, *where], self._environment,
             name=name, kind='calls'))
+
+    @property
+    def endpoint_url(self):
+        return self._kinesis.endpoint_url
+
+    def lose_kinesis(self):
+        self._kinesis.end()
 
     def log(self):
         return '\n'.join(path.read_text()
@@ -138,9 +152,9 @@ class Life:
                           r'((?:status|signal)=(?!0)\w+)', self.log())
 
     def live(self):
-        wait_until(self._is_done, 'every message is finished', SECONDS)
+        wait_until(self._is_done, 'every message is finished', self._seconds)
         self.bridge.program.send(15)
-        wait_until(self._is_stopped, 'the bridge has stopped', SECONDS)
+        wait_until(self._is_stopped, 'the bridge has stopped', self._seconds)
 
     def counts(self):
         return Counts(self._counts)
@@ -171,9 +185,9 @@ def _complaint(life, role):
     return None
 
 
-def _survive(folder, call, number, role, more=()):
+def _survive(folder, call, number, role, more=(), server=KinesisSimulator):
     """(counts, None or what went wrong)."""
-    life = Life(folder, call, number, role, more)
+    life = Life(folder, call, number, role, more, server)
     try:
         life.live()
         counts = life.counts()
@@ -195,14 +209,16 @@ def _numbers(count, all_until, steps):
             *range(all_until + stride, count + 1, stride)]
 
 
-def _sweep(scene, role, calls, all_until=40, steps=15, more=()):
+def _sweep(scene, role, calls, all_until=40, steps=15, more=(),
+           server=KinesisSimulator):
     """A life for each number of each call, as many as a whole life makes."""
-    whole, wrong = _survive(scene.folder / 'whole', calls[0], 0, role, more)
+    whole, wrong = _survive(scene.folder / 'whole', calls[0], 0, role, more,
+                            server)
     assert not wrong and whole.processes == 1 and not whole.failed_pid, wrong
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         lives = {(call, number): pool.submit(
             _survive, scene.folder / f'{call}-{number}', call, number, role,
-            more)
+            more, server)
                  for call in calls
                  for number in _numbers(whole.calls[call], all_until, steps)}
         results = {which: life.result() for which, life in lives.items()}
@@ -256,3 +272,40 @@ def survey_bears_allocations_that_fail(scene):
 
 def egress_bears_allocations_that_fail(scene):
     _sweep(scene, 'egress', ('allocate',), steps=60)
+
+
+def _refuse_tls(listener):
+    """Answer whatever comes with something that is no TLS."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            connection.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n')
+
+
+def worker_without_tls_lets_another_try(scene):
+    """An allocation that failed may have broken it for the whole process."""
+    life = Life(scene.folder / 'life', 'allocate', 0, 'egress',
+                server=KinesisSimulatorTls)
+    port = int(life.endpoint_url.rpartition(':')[2])
+    try:
+        life.bridge.wait_until_started()
+        life.lose_kinesis()
+        with socket.create_server(('127.0.0.1', port)) as listener:
+            threading.Thread(target=_refuse_tls, args=(listener,),
+                             daemon=True).start()
+            life.bridge.program.wait_for_line(
+                r'fatal egress\[0\] stopping why="TLS with the endpoint fails',
+                25)
+            wait_until(lambda: life.bridge.readiness_count('egress[0]') > 1,
+                       'another worker tries')
+    finally:
+        life.end()
+
+
+def egress_with_tls_bears_calls_that_fail(scene):
+    _sweep(scene, 'egress', ('allocate', 'open', 'socket', 'connect', 'send',
+                             'recv', 'write'), all_until=10, steps=20,
+           server=KinesisSimulatorTls)
