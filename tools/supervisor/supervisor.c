@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The states of a child. Each arrow is an entry of the table in supervise.c;
+ * The states of a child. Each arrow is an entry of the table in child_steps.c;
  * what is not drawn changes nothing.
  *
  *                 its turn comes
