@@ -78,7 +78,7 @@ class Life:
     """One bridge in which call number `number` of one role fails."""
 
     def __init__(self, folder, call, number, role, more=(),
-                 server=KinesisSimulator):
+                 server=KinesisSimulator, faults=()):
         folder.mkdir()
         self._folder, self._ended, self._more = folder, [], [*more]
         # Out of memory, getaddrinfo() of glibc 2.36 ends the process itself.
@@ -95,6 +95,8 @@ class Life:
         self._kinesis = self._own(server(folder, [
             f'--stream={STREAM}:2', '--delay-ms=5',
             f'--history={folder / "history-kinesis"}']))
+        for fault in faults:
+            self._kinesis.misbehave(**fault)
         # Where TLS was broken for a whole process, that takes time to see.
         self._seconds = SECONDS + (20 if self._kinesis.ca_file else 0)
         if self._kinesis.ca_file:
@@ -282,13 +284,17 @@ def _refuse_tls(listener):
         except OSError:
             return
         with connection:
+            connection.recv(4096)  # or closing would be a reset
             connection.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n')
 
 
 def worker_without_tls_lets_another_try(scene):
     """An allocation that failed may have broken it for the whole process."""
+    # Slow, so that there is something to send afterwards.
     life = Life(scene.folder / 'life', 'allocate', 0, 'egress',
-                server=KinesisSimulatorTls)
+                server=KinesisSimulatorTls,
+                faults=[{'on': 'PutRecords', 'action': 'delay',
+                         'delay_ms': 5000, 'count': 10**6}])
     port = int(life.endpoint_url.rpartition(':')[2])
     try:
         life.bridge.wait_until_started()
@@ -298,7 +304,7 @@ def worker_without_tls_lets_another_try(scene):
                              daemon=True).start()
             life.bridge.program.wait_for_line(
                 r'fatal egress\[0\] stopping why="TLS with the endpoint fails',
-                25)
+                60)  # ten seconds, and the wait before the next try
             wait_until(lambda: life.bridge.readiness_count('egress[0]') > 1,
                        'another worker tries')
     finally:
