@@ -152,6 +152,7 @@ def signatures_and_certificates_are_right_over_tls(scene):
 
 
 def server_with_an_untrusted_certificate_gets_nothing(scene):
+    """(K17)"""
     simulator = scene.start_simulator(KinesisSimulatorTls)
     stream = scene.make_stream(simulator)
     bridge = scene.run_bridge(

@@ -4,7 +4,7 @@
 There are three ways to be refused: ingest sees that a message is larger than
 any record, the worker sees that it is with the key that it was given, and the
 service says no. A key cannot be refused, because one that is no legal partition
-key is hashed.
+key is hashed. (K14)
 """
 import base64
 import json

@@ -240,6 +240,7 @@ def failed_batch_sent_again_with_what_came_since_is_noticed(scene):
 
 
 def worker_that_was_replaced_and_goes_on_is_noticed(scene):
+    """(P11)"""
     _expect(scene, 'no_owner_check', Situation(
         _replace_a_stopped_worker, rate=1000), 'duplicated')
 

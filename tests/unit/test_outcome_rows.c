@@ -362,6 +362,7 @@ static void check_reply(const struct row *row)
     ck_abort_msg("%s has no test", row->text);
 }
 
+/* KMS among others. (K13) */
 START_TEST(row_means_what_it_says)
 {
     const struct row *row = &rows[_i];

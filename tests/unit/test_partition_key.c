@@ -80,6 +80,7 @@ START_TEST(bytes_at_the_very_end_are_there)
 }
 END_TEST
 
+/* (K15) */
 START_TEST(empty_value_becomes_its_md5)
 {
     assert_key("json:a", "{\"a\":\"\"}", "d41d8cd98f00b204e9800998ecf8427e");
