@@ -73,6 +73,9 @@ def main():
         report.print_ratios(figures, Figures.of_document(earlier['figures']))
     if not arguments.only:
         report.write(arguments.output, result, figures)
+        if arguments.output == FOLDER:
+            report.write_readme(programs.TOP / 'README.md',
+                                FOLDER.relative_to(programs.TOP), figures)
         print(f'\nWritten: {arguments.output}/report.md, result.json and the '
               'plots')
     return 0

@@ -105,6 +105,47 @@ def _plot_latency(figures, path, pyplot):
     figure.savefig(path)
 
 
+# The README's table: figure, and what a reader calls it.
+HEADLINES = {
+    '200 bytes': 'CPU per 200-byte message, all processes',
+    '1000 bytes': 'CPU per 1000-byte message',
+    'bridge / floor': 'of it to what hashes, kernel and TLS alone take',
+    'messages per second, simulators on the same cores':
+        'messages per second, simulators on the same 2 cores',
+    'messages per second of one core': 'messages per second of one core',
+    '1000 messages/s, p99': 'nsqd to FIN, p99, at 1 000 messages/s',
+    '50000 messages/s, p99': 'nsqd to FIN, p99, at 50 000 messages/s',
+    'wire / payload, 7-character keys, 5 of 6 distinct':
+        'bytes on the wire / payload, 200 bytes, 7-character keys',
+    'start to first PutRecords': 'start to first PutRecords',
+    'idle CPU': 'CPU while idle',
+    'memory without queues, full load': 'memory without queues, full load',
+    'drained from a real nsqd': '5 million waiting messages of a real nsqd',
+}
+
+BEGIN, END = '<!-- tools/bench writes this -->', '<!-- until here -->'
+
+
+def _headlines(figures):
+    rows = [(title, figures.find(name)) for name, title in HEADLINES.items()]
+    return '\n'.join([
+        '| measured | median | goal | limit |', '|---|---|---|---|',
+        *(f'| {title} | {shown(one.value)} {one.unit} | {shown(one.goal)} '
+          f'| {shown(one.limit)} |' for title, one in rows if one)])
+
+
+def write_readme(path, folder, figures):
+    """Put the headlines and the plots between the two marks."""
+    before, found, rest = path.read_text().partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not found or not closed:
+        raise ValueError(f'{path} has no place for the benchmark')
+    plots = '\n\n'.join(f'![{name}]({folder}/{name}.svg)'
+                        for name in ('cost', 'latency'))
+    path.write_text(f'{before}{BEGIN}\n\n{_headlines(figures)}\n\n{plots}\n\n'
+                    f'{END}{after}')
+
+
 def write(folder, result, figures):
     import matplotlib  # only here: no other part of the tests needs it
     matplotlib.use('svg')
