@@ -68,7 +68,7 @@ def measure(load, total_cpu_us, seconds=3):
     """{stage: us per message}, or {} where perf may not look."""
     with runs.started(load) as (servers, bridge), \
             tempfile.NamedTemporaryFile(suffix='.perf') as samples:
-        runs.wait_for_share(servers, bridge, load, runs.BEGIN_SHARE)
+        runs.wait_for_share(servers, bridge, load, load.begin_share)
         names = {pid: name for name, pid in runs.processes_of(bridge).items()}
         try:
             perf = subprocess.Popen(
