@@ -16,9 +16,9 @@ WORKERS = 2
 
 # Rules of the Kinesis simulator's script, on PutRecords.
 KINESIS_FAULTS = (
-    {'action': 'throttle', 'count': 30}, {'action': 'internal_failure'},
+    {'action': 'throttle', 'count': 8}, {'action': 'internal_failure'},
     {'action': 'internal_failure_after'}, {'action': 'throttle_after'},
-    {'action': 'throttle_request', 'count': 5}, {'action': 'http_500_before'},
+    {'action': 'throttle_request', 'count': 2}, {'action': 'http_500_before'},
     {'action': 'http_500_after'}, {'action': 'http_503'},
     {'action': 'close_before'}, {'action': 'reset_before'},
     {'action': 'close_after_commit'}, {'action': 'reset_after_commit'},

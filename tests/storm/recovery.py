@@ -2,8 +2,8 @@
 """recovery - how long a killed process was missed, from the history.
 
 A worker is back when a record of an epoch that was never seen is accepted: the
-epoch in the tag, b1.<instance>.<epoch>.<batch>, grows with each worker that
-takes a queue. Ingest is back when it is given the first message on a connection
+epoch in the tag, b1.<instance>.<queue>.<epoch>.<part>, grows with each worker
+that takes a queue. Ingest is back when it is given the first message on a connection
 made after the kill. A process that dies again soon is restarted later and later
 on purpose, so only its first death under each supervisor counts.
 """
@@ -57,7 +57,7 @@ def recoveries(events):
             killed = set() if 'supervisor' in roles else killed | roles
             fresh.clear()
         elif what == 'put_commit' and event['tag'].startswith('b1.'):
-            epoch = (*event['tag'].split('.')[1:3], event['shard'])
+            epoch = event['tag'].rpartition('.')[0]
             if epoch not in epochs:
                 epochs.add(epoch)
                 watch.stop('egress', event['t'])
