@@ -40,10 +40,13 @@ enum lifeline_kind {
     LIFELINE_ALIVE,     /* once a second; without it the child is hung */
     LIFELINE_SURVEYED,  /* survey only: value = number of queues made */
     LIFELINE_ENDING,    /* last words: value = exit status */
+    LIFELINE_SHARDS,    /* egress: value = layout_drift() of its shard map */
 
     /* supervisor -> child */
     LIFELINE_DRAIN = 32, /* take nothing new, finish what there is, end */
     LIFELINE_LEAVE,      /* egress: finish what is on its way, end */
+    LIFELINE_PAUSE,      /* ingest: RDY 0, finish what there is, end */
+    LIFELINE_RESUME,     /* ingest: do not end after all, go on */
 };
 
 struct lifeline_message {

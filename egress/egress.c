@@ -302,6 +302,8 @@ static void go_on_alone(struct egress *egress)
         return;
     egress->is_orphan = false;
     log_notice("supervisor_found", "worker=%u", egress->worker);
+    if (egress->drift != 0)
+        egress_tell_drift(egress);
 }
 
 /*

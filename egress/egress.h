@@ -64,6 +64,7 @@ struct egress {
     struct shard_map map;       /* the current one */
     struct shard_map_row *rows; /* its memory */
     struct shard_rows closed;   /* shards that were open once */
+    uint32_t drift;             /* of the map from the layout, as told */
     struct shard_listing *listing;
     struct landing *landings; /* QUEUE_PARTS_MOST for each sender */
     size_t landing_count;
@@ -141,6 +142,9 @@ int egress_list_shards(struct egress *egress);
 
 /* The reply to that. Returns 0 or a negative errno. */
 int egress_take_shards(struct egress *egress, const struct http_reply *reply);
+
+/* Tell the supervisor whether the queues stand for the shards still. */
+void egress_tell_drift(const struct egress *egress);
 
 /* The stream does not exist: send nothing until a list of its shards comes. */
 void egress_lose_stream(struct egress *egress);

@@ -24,6 +24,7 @@
 
 #include "common/crash_point.h"
 #include "common/error.h"
+#include "common/lifeline.h"
 #include "common/seeded_bug.h"
 #include "egress/egress.h"
 
@@ -233,6 +234,22 @@ static bool is_same_map(const struct shard_map *one,
     return true;
 }
 
+void egress_tell_drift(const struct egress *egress)
+{
+    (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_SHARDS, egress->drift);
+}
+
+/* Only what is news: several workers that know it differently would quarrel. */
+static void note_drift(struct egress *egress)
+{
+    uint32_t drift = layout_drift(&egress->layout, &egress->map);
+
+    if (drift == egress->drift)
+        return;
+    egress->drift = drift;
+    egress_tell_drift(egress);
+}
+
 /* Make the list the map, and its rows ours. */
 static void take_map(struct egress *egress, struct shard_list *list,
                      const struct shard_map *map)
@@ -245,6 +262,7 @@ static void take_map(struct egress *egress, struct shard_list *list,
     egress->closed = list->closed;
     egress->map = *map;
     list->open = list->closed = (struct shard_rows){ 0 };
+    note_drift(egress);
     if (egress->is_stream_gone)
         stream_is_back(egress);
     else if (!is_same)

@@ -157,6 +157,29 @@ struct queue_plan layout_plan_of(const struct layout *layout, size_t index)
     };
 }
 
+static bool has_queue_for_each(const struct layout *layout,
+                               const struct shard_map *map)
+{
+    if (layout->queue_count != map->count)
+        return false;
+    for (size_t i = 0; i < map->count; i++)
+        if (!hash_key_equal(layout->queues[i].last, map->rows[i].last))
+            return false;
+    return true;
+}
+
+uint32_t layout_drift(const struct layout *layout, const struct shard_map *map)
+{
+    uint64_t seed = map->count;
+
+    if (has_queue_for_each(layout, map))
+        return 0;
+    for (size_t i = 0; i < map->count; i++)
+        seed = XXH3_64bits_withSeed(&map->rows[i].last,
+                                    sizeof(map->rows[i].last), seed);
+    return (uint32_t)seed | 1; /* not 0 */
+}
+
 void layout_deinit(struct layout *layout)
 {
     free(layout->queues);

@@ -52,6 +52,12 @@ int layout_read(const char *name, struct layout *layout);
 /* The same for a child, which is not started before there is one: -EUCLEAN. */
 int layout_attach(const char *name, struct layout *layout);
 
+/*
+ * 0 if there is one queue for each shard of `map`, with its range; else a number
+ * that tells one such set of shards from another.
+ */
+uint32_t layout_drift(const struct layout *layout, const struct shard_map *map);
+
 /* Legal on a zeroed layout. */
 void layout_deinit(struct layout *layout);
 

@@ -69,6 +69,42 @@ START_TEST(every_hash_key_has_its_queue)
 }
 END_TEST
 
+START_TEST(drift_is_in_the_ranges_and_not_in_the_names)
+{
+    struct shard_map_row rows[4];
+    struct shard_map map;
+    uint32_t split;
+
+    make_plan();
+    for (size_t i = 0; i < 3; i++) {
+        rows[i] = (struct shard_map_row){ .first = queues[i].first,
+                                          .last = queues[i].last };
+        (void)snprintf(rows[i].shard_id, sizeof(rows[i].shard_id),
+                       "shardId-%zu", 7 + i);
+    }
+    ck_assert_int_eq(shard_map_build(&map, rows, 3), 0);
+    ck_assert_uint_eq(layout_drift(&made, &map), 0);
+
+    rows[0].last = (struct hash_key){ 4, 8 };
+    rows[1].first = (struct hash_key){ 4, 9 };
+    ck_assert_int_eq(shard_map_build(&map, rows, 3), 0);
+    ck_assert_uint_ne(layout_drift(&made, &map), 0);
+
+    rows[3] = rows[2];
+    rows[2].last = (struct hash_key){ 9, 0 };
+    rows[3].first = (struct hash_key){ 9, 1 };
+    (void)snprintf(rows[3].shard_id, sizeof(rows[3].shard_id), "shardId-10");
+    ck_assert_int_eq(shard_map_build(&map, rows, 4), 0);
+    split = layout_drift(&made, &map);
+    ck_assert_uint_ne(split & INT32_MAX, 0);
+    ck_assert_uint_eq(layout_drift(&made, &map), split);
+
+    rows[2].last = (struct hash_key){ 10, 0 };
+    rows[3].first = (struct hash_key){ 10, 1 };
+    ck_assert_uint_ne(layout_drift(&made, &map), split);
+}
+END_TEST
+
 /* Even ranges are found by a product, uneven ones by a search. */
 START_TEST(borders_of_even_and_uneven_ranges_are_found)
 {
@@ -156,6 +192,7 @@ int main(void)
     tcase_add_checked_fixture(layouts, make_plan, remove_segment);
     tcase_add_test(layouts, layout_is_read_as_it_was_written);
     tcase_add_test(layouts, every_hash_key_has_its_queue);
+    tcase_add_test(layouts, drift_is_in_the_ranges_and_not_in_the_names);
     tcase_add_test(layouts, borders_of_even_and_uneven_ranges_are_found);
     tcase_add_loop_test(
         layouts, ranges_with_a_gap_an_overlap_or_an_open_end_are_refused, 0, 4);
