@@ -28,6 +28,7 @@ static int (*const ingest_steps[])(struct ingest *) = {
     ingest_meet_peers,       /* absent    -> connecting; silent -> lost */
     ingest_ask_lookups,      /* due polls -> nsqlookupd                 */
     ingest_touch,            /* held long -> TOUCH                      */
+    ingest_follow_pause,     /* paused    -> CLS, once nothing is left  */
     ingest_adjust_ready,     /* room      -> RDY                        */
     ingest_send,             /* commands  -> sockets                    */
 };
@@ -48,8 +49,10 @@ static int ingest_turn(struct ingest *ingest)
     return moved;
 }
 
+/* For good, unless it is the end of a pause. */
 void ingest_start_draining(struct ingest *ingest)
 {
+    ingest->is_paused = false;
     if (ingest->is_draining)
         return;
     ingest->is_draining = true;
@@ -58,7 +61,6 @@ void ingest_start_draining(struct ingest *ingest)
     for (size_t i = 0; i < ingest->nsqd_count; i++) {
         struct nsqd *nsqd = ingest->nsqds[i];
 
-        nsqd->is_wanted = false;
         /* One that is being renewed has said CLS already. */
         if (nsqd_can_finish(nsqd, nsqd->incarnation))
             (void)nsq_connection_start_close(&nsqd->connection);
@@ -137,8 +139,12 @@ static int64_t sleep_length(const struct ingest *ingest)
     due = monotonic_earlier(due, ingest_lookups_due(ingest));
     due = monotonic_earlier(due, ready_count_deadline(&ingest->ready));
     due = monotonic_earlier(due, ingest_letters_due(ingest));
+    if (ingest->is_paused && !monotonic_reached(ingest->calm_due, ingest->now))
+        due = monotonic_earlier(due, ingest->calm_due);
+    /* Nobody is connected to while draining. */
     for (size_t i = 0; i < ingest->nsqd_count; i++)
-        due = monotonic_earlier(due, nsqd_deadline(ingest->nsqds[i]));
+        if (ingest->nsqds[i]->stream || !ingest->is_draining)
+            due = monotonic_earlier(due, nsqd_deadline(ingest->nsqds[i]));
     ns = monotonic_between(ingest->now, due);
     if (!queue_set_is_drained(&ingest->queues) &&
         ns > WAKEUP_LONGEST_MS * NS_PER_MS)

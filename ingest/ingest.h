@@ -14,6 +14,7 @@
  *   ingest_finish.c    FIN, TOUCH
  *   ingest_refused.c   refused messages and dead letters
  *   ingest_ready.c     RDY from room
+ *   ingest_pause.c     RDY 0 on demand, and back again
  *   ingest_peers.c     connecting to nsqd, losing them
  *   ingest_lookups.c   finding nsqd through nsqlookupd
  */
@@ -35,6 +36,9 @@
 #include "shard/source_table.h"
 
 #define INGEST_COMPLETIONS_MOST 64
+
+/* How long a connection that said CLS may take to finish what it holds. */
+#define INGEST_RENEW_NS (10 * NS_PER_SECOND)
 
 /* What a tag of io.h means; the low half is an index where there is one. */
 enum ingest_tag {
@@ -121,6 +125,8 @@ struct ingest {
 
     bool is_misconfigured; /* to begin again would not help */
     bool is_draining;
+    bool is_paused;            /* RDY is 0; may be draining, and may resume */
+    struct monotonic calm_due; /* what nsqd sent before RDY 0 has come then */
     bool is_orphan;
     struct monotonic orphan_due;
     struct monotonic rejoin_due; /* an orphan looks for a supervisor then */
@@ -146,6 +152,7 @@ int ingest_publish(struct ingest *ingest);
 int ingest_finish(struct ingest *ingest);
 int ingest_post_letters(struct ingest *ingest);
 int ingest_touch(struct ingest *ingest);
+int ingest_follow_pause(struct ingest *ingest);
 int ingest_adjust_ready(struct ingest *ingest);
 int ingest_meet_peers(struct ingest *ingest);
 int ingest_send(struct ingest *ingest);
@@ -190,6 +197,10 @@ bool ingest_is_letter(struct ingest *ingest, struct nsqd *nsqd,
                       const struct nsq_message *message, uint64_t checksum);
 int ingest_add_nsqd(struct ingest *ingest, const char *name);
 void ingest_start_draining(struct ingest *ingest);
+
+/* LIFELINE_PAUSE and LIFELINE_RESUME; the second is nothing without the first. */
+void ingest_pause(struct ingest *ingest);
+void ingest_resume(struct ingest *ingest);
 int ingest_open_peers(struct ingest *ingest);
 void ingest_close_peers(struct ingest *ingest);
 void ingest_take_resolved(struct ingest *ingest);

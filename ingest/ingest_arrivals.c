@@ -163,8 +163,13 @@ static void take_lifeline(struct ingest *ingest)
     while ((result = lifeline_receive(LIFELINE_DESCRIPTOR, &message)) == 0)
         if (message.kind == LIFELINE_DRAIN)
             ingest_start_draining(ingest);
+        else if (message.kind == LIFELINE_PAUSE)
+            ingest_pause(ingest);
+        else if (message.kind == LIFELINE_RESUME)
+            ingest_resume(ingest);
     if (result == LIFELINE_EMPTY || ingest->is_orphan)
         return;
+    ingest_resume(ingest); /* the next supervisor knows of no pause */
     ingest->is_orphan = true;
     ingest->orphan_due =
         monotonic_after(ingest->now, ingest->options->orphan_timeout);

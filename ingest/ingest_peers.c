@@ -81,9 +81,9 @@ void ingest_part(struct ingest *ingest, struct nsqd *nsqd)
 void ingest_lose(struct ingest *ingest, struct nsqd *nsqd, const char *why)
 {
     if (!nsqd->has_complained)
-        log_warning("nsqd_lost", "nsqd=%s why=%s then=%s", nsqd->name,
-                    log_quoted(why),
-                    nsqd->is_wanted ? "retrying" : "forgotten");
+        log_warning(
+            "nsqd_lost", "nsqd=%s why=%s then=%s", nsqd->name, log_quoted(why),
+            nsqd->is_wanted && !ingest->is_draining ? "retrying" : "forgotten");
     nsqd->has_complained = true;
     if (nsqd->was_subscribed)
         counter_add(&ingest->counters->connections_lost, 1);

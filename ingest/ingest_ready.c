@@ -20,11 +20,12 @@ static struct ready_room look_at_room(const struct ingest *ingest)
     const struct queue_set *queues = &ingest->queues;
     uint64_t capacity = queues->layout.queue_capacity;
     bool is_keyless = ingest->router.rule.kind == PARTITION_KEY_NONE;
+    bool is_shut = ingest->letters_are_full || ingest->is_paused;
 
     return (struct ready_room){
-        .room = ingest->letters_are_full ? 0
-                : is_keyless             ? queue_set_total_room(queues)
-                                         : queue_set_least_room(queues),
+        .room = is_shut      ? 0
+                : is_keyless ? queue_set_total_room(queues)
+                             : queue_set_least_room(queues),
         .capacity =
             is_keyless ? capacity * queues->layout.queue_count : capacity,
         .record_length = ingest->record_bytes,

@@ -105,16 +105,13 @@ void ingest_save_parked(struct ingest *ingest, struct nsqd *nsqd)
     }
 }
 
-/* How long a connection may take to finish what it holds before it is renewed. */
-#define RENEW_NS (10 * NS_PER_SECOND)
-
 static void start_to_renew(struct ingest *ingest, struct nsqd *nsqd)
 {
     struct nsq_connection *connection = &nsqd->connection;
 
     log_notice("nsqd_renews", "nsqd=%s leaked_credits=%u ready=%u", nsqd->name,
                connection->leaked_credits, connection->ready);
-    nsqd->renew_by = monotonic_after(ingest->now, RENEW_NS);
+    nsqd->renew_by = monotonic_after(ingest->now, INGEST_RENEW_NS);
     (void)nsq_connection_start_close(connection);
 }
 
