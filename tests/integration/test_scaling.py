@@ -19,13 +19,15 @@ SHARDS = 8
 class Flow:
     """Messages on their way through one bridge, and a history of it."""
 
-    def __init__(self, scene, count, rate=4000, workers=1):
+    def __init__(self, scene, count, rate=4000, workers=1, shards=SHARDS,
+                 options=()):
         self._scene, self._count = scene, count
+        self._options = options
         self.history = scene.own(Writer(scene.folder / 'history-stage'))
         self.history.write('publisher', 'run', run=RUN,
                            partition_key='bytes:12:4')
         self.kinesis = scene.own(KinesisSimulator(scene.folder, [
-            f'--stream={STREAM}:{SHARDS}', '--delay-ms=15',
+            f'--stream={STREAM}:{shards}', '--delay-ms=15',
             f'--history={scene.folder / "history-kinesis"}']))
         self.nsq = scene.own(NsqSimulator(scene.folder, TOPIC, count, [
             '--body=binary', '--size=200', '--keys=200', f'--seed={RUN}',
@@ -39,7 +41,8 @@ class Flow:
             f'--topic={TOPIC}', f'--channel={CHANNEL}', f'--stream={STREAM}',
             '--partition-key=bytes:12:4', f'--egress-workers={workers}',
             f'--nsqd-tcp-address={self.nsq.tcp_address}',
-            f'--endpoint-url={self.kinesis.endpoint_url}'], name=name))
+            f'--endpoint-url={self.kinesis.endpoint_url}', *self._options],
+            name=name))
 
     def wait_until_finished(self, count):
         wait_until(lambda: self.nsq.statistics()['finished'] >= count,

@@ -13,9 +13,15 @@
 #define QUEUES    4
 #define DRAIN_NS  (5 * NS_PER_SECOND)
 #define HUNG_NS   (30 * NS_PER_SECOND)
+#define SETTLE_NS (10 * NS_PER_SECOND)
 #define START_NS  (1000 * NS_PER_SECOND)
 #define TRY_AGAIN PROCESS_EXIT_TRY_AGAIN
 
+static const struct supervise_times times = {
+    .drain_timeout = DRAIN_NS,
+    .hung_timeout = HUNG_NS,
+    .settle_time = SETTLE_NS,
+};
 static struct supervise supervise;
 static struct supervise_turn turn;
 static struct random lots;
@@ -25,7 +31,18 @@ static void set_up(void)
     random_seed(&lots, 1);
     turn =
         (struct supervise_turn){ .now = { .ns = START_NS }, .random = &lots };
-    supervise_init(&supervise, 2, DRAIN_NS, HUNG_NS);
+    supervise_init(&supervise, 2, &times);
+}
+
+/* One that waits long for its drain. */
+static void init_patient(int64_t hung_timeout)
+{
+    const struct supervise_times patient = {
+        .drain_timeout = 10 * HUNG_NS,
+        .hung_timeout = hung_timeout,
+    };
+
+    supervise_init(&supervise, 2, &patient);
 }
 
 static void pass(int64_t ns)
@@ -196,7 +213,7 @@ START_TEST(further_restarts_wait_twice_as_long_with_full_jitter)
     int64_t shortest[12];
 
     for (int round = 0; round < 400; round++) {
-        supervise_init(&supervise, 2, DRAIN_NS, HUNG_NS);
+        supervise_init(&supervise, 2, &times);
         start_all();
         for (size_t i = 0; i < ARRAY_LENGTH(longest); i++) {
             int64_t delay;
@@ -426,7 +443,7 @@ END_TEST
 
 START_TEST(child_that_is_silent_while_it_drains_is_aborted)
 {
-    supervise_init(&supervise, 2, 10 * HUNG_NS, HUNG_NS);
+    init_patient(HUNG_NS);
     start_all();
     stop();
 
@@ -442,7 +459,7 @@ END_TEST
 
 START_TEST(worker_that_ended_for_good_leaves_the_others_a_moment)
 {
-    supervise_init(&supervise, 2, 10 * HUNG_NS, 10 * HUNG_NS);
+    init_patient(10 * HUNG_NS);
     start_all();
     tell(FIRST, NEWS_ENDED, PROCESS_EXIT_CONFIGURATION);
 
@@ -456,7 +473,7 @@ END_TEST
 
 START_TEST(worker_that_ends_for_good_while_draining_shortens_it)
 {
-    supervise_init(&supervise, 2, 10 * HUNG_NS, 10 * HUNG_NS);
+    init_patient(10 * HUNG_NS);
     start_all();
     stop();
     tell(FIRST, NEWS_ENDED, PROCESS_EXIT_CONFIGURATION);
@@ -551,7 +568,8 @@ END_TEST
 START_TEST(every_state_knows_every_news)
 {
     static const enum child_state after[CHILD_STATE_COUNT][NEWS_COUNT] = {
-        /* READY, ALIVE, SURVEYED, ENDED, DEADLINE, DRAIN, LEAVE, QUIT */
+        /* READY, ALIVE, SURVEYED, ENDED, DEADLINE, DRAIN, LEAVE, QUIT; the
+           others never change a state. */
         [CHILD_ABSENT] = { CHILD_ABSENT, CHILD_ABSENT, CHILD_ABSENT,
                            CHILD_ABSENT, CHILD_ABSENT, CHILD_FINISHED,
                            CHILD_ABSENT, CHILD_FINISHED },
@@ -582,7 +600,7 @@ START_TEST(every_state_knows_every_news)
     };
 
     for (size_t state = 0; state < CHILD_STATE_COUNT; state++)
-        for (size_t news = 0; news < NEWS_COUNT; news++) {
+        for (size_t news = 0; news <= NEWS_QUIT; news++) {
             set_up();
             start_all();
             supervise.children[FIRST].state = (enum child_state)state;
@@ -748,6 +766,188 @@ START_TEST(damage_found_while_scaling_begins_with_the_survey)
 END_TEST
 
 /* A crash loop would ask Kinesis for the shards each time. */
+static void start_to_switch(void)
+{
+    start_all();
+    tell(SECOND, NEWS_SHARDS, 77);
+    ck_assert_uint_eq(turn.action_count, 0);
+    pass(SETTLE_NS - 1);
+    ck_assert_uint_eq(count_actions(ACTION_PAUSE, INGEST), 0);
+    for (size_t child = INGEST; child <= SECOND; child++)
+        tell(child, NEWS_ALIVE, 0);
+    pass(1);
+    assert_only(ACTION_PAUSE, INGEST);
+    ck_assert_int_eq(supervise.phase, SUPERVISE_EMPTYING);
+}
+
+START_TEST(queues_are_exchanged_when_the_shards_have_settled)
+{
+    start_to_switch();
+    tell(FIRST, NEWS_ALIVE, 0);
+    ck_assert_uint_eq(turn.action_count, 0);
+
+    tell(INGEST, NEWS_ENDED, 0);
+    ck_assert_uint_eq(turn.action_count, 2);
+    ck_assert_uint_eq(count_actions(ACTION_LEAVE, FIRST), 1);
+    ck_assert_uint_eq(count_actions(ACTION_LEAVE, SECOND), 1);
+    tell(FIRST, NEWS_ENDED, 0);
+    ck_assert_uint_eq(turn.action_count, 0);
+    tell(SECOND, NEWS_ENDED, CHILD_SIGNALLED); /* all is delivered anyway */
+    assert_only(ACTION_START, SURVEY);
+    tell(SURVEY, NEWS_SURVEYED, 2 * QUEUES);
+    tell(SURVEY, NEWS_ENDED, 0);
+    ck_assert_uint_eq(turn.action_count, 2);
+    tell(FIRST, NEWS_READY, 0);
+    tell(SECOND, NEWS_READY, 0);
+    assert_only(ACTION_START, INGEST);
+    tell(INGEST, NEWS_READY, 0);
+
+    ck_assert(supervise_is_complete(&supervise));
+    ck_assert_uint_eq(supervise.queue_count, 2 * QUEUES);
+    ck_assert_int_eq(supervise.drift.due.ns, MONOTONIC_NEVER.ns);
+    stop();
+    tell(INGEST, NEWS_ENDED, 0);
+    tell(FIRST, NEWS_ENDED, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+    ck_assert(supervise_is_drained(&supervise));
+}
+END_TEST
+
+START_TEST(queues_that_do_not_empty_in_time_go_on)
+{
+    start_to_switch();
+    ck_assert_int_eq(supervise_next(&supervise).ns, turn.now.ns + DRAIN_NS);
+    pass(DRAIN_NS);
+
+    assert_only(ACTION_RESUME, INGEST);
+    ck_assert(supervise_is_complete(&supervise));
+    ck_assert_int_gt(supervise_next(&supervise).ns, turn.now.ns);
+    for (int64_t passed = DRAIN_NS; passed < 2 * SETTLE_NS;
+         passed += NS_PER_SECOND) {
+        for (size_t child = INGEST; child <= SECOND; child++)
+            tell(child, NEWS_ALIVE, 0);
+        pass(NS_PER_SECOND);
+        ck_assert_uint_eq(turn.action_count,
+                          passed == 2 * SETTLE_NS - NS_PER_SECOND);
+    }
+    ck_assert_uint_eq(count_actions(ACTION_PAUSE, INGEST), 1);
+}
+END_TEST
+
+START_TEST(ingest_that_dies_while_the_queues_empty_begins_anew_with_them)
+{
+    start_to_switch();
+    tell(INGEST, NEWS_ENDED, _i == 0 ? CHILD_SIGNALLED : TRY_AGAIN);
+
+    ck_assert_uint_eq(turn.action_count, 0);
+    ck_assert_int_eq(supervise.phase, SUPERVISE_RUNNING);
+    pass(0);
+    assert_only(ACTION_START, INGEST);
+    pass(DRAIN_NS); /* which is nothing any more */
+    ck_assert_uint_eq(turn.action_count, 0);
+}
+END_TEST
+
+START_TEST(worker_that_dies_while_the_queues_empty_is_started_again)
+{
+    start_to_switch();
+    tell(FIRST, NEWS_ENDED, CHILD_SIGNALLED);
+    pass(0);
+
+    assert_only(ACTION_START, FIRST);
+    ck_assert_int_eq(supervise.phase, SUPERVISE_EMPTYING);
+    tell(INGEST, NEWS_ENDED, 0);
+    ck_assert_uint_eq(count_actions(ACTION_LEAVE, FIRST), 1);
+}
+END_TEST
+
+START_TEST(nothing_is_exchanged_while_a_child_is_missing)
+{
+    start_all();
+    tell(SECOND, NEWS_SHARDS, 77);
+    turn.now = supervise.drift.due;
+    tell(FIRST, NEWS_ENDED, CHILD_SIGNALLED);
+    pass(0);
+    ck_assert_uint_eq(count_actions(ACTION_PAUSE, INGEST), 0);
+    ck_assert_int_gt(supervise_next(&supervise).ns, turn.now.ns);
+
+    tell(FIRST, NEWS_READY, 0);
+    ck_assert_int_eq(supervise_next(&supervise).ns, turn.now.ns);
+    pass(0);
+    assert_only(ACTION_PAUSE, INGEST);
+}
+END_TEST
+
+START_TEST(bridge_that_is_stopped_while_the_queues_empty_drains)
+{
+    start_to_switch();
+    stop();
+    assert_only(ACTION_DRAIN, INGEST);
+    tell(INGEST, NEWS_ENDED, 0);
+    ck_assert_uint_eq(count_actions(ACTION_DRAIN, FIRST), 1);
+    tell(FIRST, NEWS_ENDED, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+    ck_assert(supervise_is_drained(&supervise));
+}
+END_TEST
+
+START_TEST(bridge_that_is_stopped_while_its_workers_leave_is_drained)
+{
+    start_to_switch();
+    tell(INGEST, NEWS_ENDED, 0);
+    tell(FIRST, NEWS_ENDED, 0);
+    stop();
+    ck_assert_uint_eq(turn.action_count, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+
+    ck_assert_int_eq(supervise.phase, SUPERVISE_FINISHED);
+    ck_assert_int_eq(supervise_exit_status(&supervise), 0);
+    ck_assert(supervise_is_drained(&supervise));
+}
+END_TEST
+
+/* It may have made other queues than we know of. */
+START_TEST(survey_that_is_cut_short_leaves_its_queues_to_the_next_life)
+{
+    start_to_switch();
+    tell(INGEST, NEWS_ENDED, 0);
+    tell(FIRST, NEWS_ENDED, 0);
+    tell(SECOND, NEWS_ENDED, 0);
+    assert_only(ACTION_START, SURVEY);
+    stop();
+    assert_only(ACTION_KILL, SURVEY);
+    tell(SURVEY, NEWS_ENDED, CHILD_SIGNALLED);
+
+    ck_assert_int_eq(supervise.phase, SUPERVISE_FINISHED);
+    ck_assert_int_eq(supervise_exit_status(&supervise), 0);
+    ck_assert(!supervise_is_drained(&supervise));
+}
+END_TEST
+
+START_TEST(bridge_that_exchanges_its_queues_is_not_scaled)
+{
+    start_to_switch();
+    ck_assert_int_eq(scale(1), SUPERVISE_BUSY);
+    tell(INGEST, NEWS_ENDED, 0);
+    ck_assert_int_eq(scale(1), SUPERVISE_BUSY);
+}
+END_TEST
+
+START_TEST(damage_found_while_the_queues_empty_begins_with_the_survey)
+{
+    start_to_switch();
+    tell(FIRST, NEWS_ENDED, PROCESS_EXIT_DAMAGED);
+    ck_assert_int_eq(supervise.phase, SUPERVISE_CLEARING);
+    ck_assert_uint_eq(count_actions(ACTION_KILL, INGEST), 1);
+    tell(INGEST, NEWS_ENDED, CHILD_SIGNALLED);
+    tell(SECOND, NEWS_ENDED, 0);
+    pass(0);
+    assert_only(ACTION_START, SURVEY);
+    pass(DRAIN_NS);
+    ck_assert_int_eq(supervise.phase, SUPERVISE_SURVEYING);
+}
+END_TEST
+
 START_TEST(damage_that_comes_again_and_again_waits_longer_and_longer)
 {
     int64_t longest = 0;
@@ -849,6 +1049,9 @@ START_TEST(bridge_always_ends_when_it_is_asked_to)
             else if (random_below(&lots, 5) == 0) {
                 int status = statuses[random_below(&lots, 6)];
 
+                if (random_below(&lots, 4) == 0)
+                    supervise.drift.due = turn.now;
+
                 runs[child] = false;
                 if (child == SURVEY && status == 0)
                     tell(child, NEWS_SURVEYED, QUEUES);
@@ -903,6 +1106,23 @@ int main(void)
     tcase_add_test(
         running, bridge_that_is_stopped_while_it_scales_gets_its_workers_back);
     tcase_add_test(running, damage_found_while_scaling_begins_with_the_survey);
+    tcase_add_test(running, queues_are_exchanged_when_the_shards_have_settled);
+    tcase_add_test(running, queues_that_do_not_empty_in_time_go_on);
+    tcase_add_loop_test(
+        running, ingest_that_dies_while_the_queues_empty_begins_anew_with_them,
+        0, 2);
+    tcase_add_test(running,
+                   worker_that_dies_while_the_queues_empty_is_started_again);
+    tcase_add_test(running, nothing_is_exchanged_while_a_child_is_missing);
+    tcase_add_test(stopping,
+                   bridge_that_is_stopped_while_the_queues_empty_drains);
+    tcase_add_test(stopping,
+                   bridge_that_is_stopped_while_its_workers_leave_is_drained);
+    tcase_add_test(stopping,
+                   survey_that_is_cut_short_leaves_its_queues_to_the_next_life);
+    tcase_add_test(running, bridge_that_exchanges_its_queues_is_not_scaled);
+    tcase_add_test(running,
+                   damage_found_while_the_queues_empty_begins_with_the_survey);
     tcase_add_test(running,
                    damage_that_comes_again_and_again_waits_longer_and_longer);
     tcase_add_test(stopping,

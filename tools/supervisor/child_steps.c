@@ -41,7 +41,7 @@ static struct monotonic hung_deadline(const struct step *step)
 {
     return in(step, step->child->role == CHILD_SURVEY
                         ? SUPERVISE_SURVEY_HUNG_AFTER_NS
-                        : step->supervise->hung_after_ns);
+                        : step->supervise->times.hung_timeout);
 }
 
 static void start(const struct step *step)
@@ -68,6 +68,25 @@ static void note_queues(const struct step *step)
 {
     if (step->child->role == CHILD_SURVEY && step->value > 0)
         step->supervise->queue_count = (uint32_t)step->value;
+}
+
+static void note_shards(const struct step *step)
+{
+    if (step->child->role == CHILD_EGRESS && step->value >= 0)
+        drift_note(&step->supervise->drift, (uint32_t)step->value,
+                   step->turn->now);
+}
+
+static void pause_ingest(const struct step *step)
+{
+    if (step->child->role == CHILD_INGEST)
+        emit(step, ACTION_PAUSE);
+}
+
+static void resume_ingest(const struct step *step)
+{
+    if (step->child->role == CHILD_INGEST)
+        emit(step, ACTION_RESUME);
 }
 
 static void abort_hung(const struct step *step)
@@ -200,9 +219,9 @@ static void leave(const struct step *step)
     }
     /* A reply that nobody reads may cost a duplicate, so patience pays. */
     enter(step, CHILD_LEAVING,
-          in(step, step->supervise->phase == SUPERVISE_SCALING
-                       ? SUPERVISE_SCALE_TIME_NS
-                       : SUPERVISE_LEAVE_TIME_NS));
+          in(step, step->supervise->phase == SUPERVISE_CLEARING
+                       ? SUPERVISE_LEAVE_TIME_NS
+                       : SUPERVISE_SCALE_TIME_NS));
     emit(step, ACTION_LEAVE);
 }
 
@@ -235,16 +254,45 @@ static bool end_beside_damage(const struct step *step)
     return true;
 }
 
-/* The queues are divided anew when the last of the old workers has left. */
+/*
+ * The queues are divided or made anew when the last of the old workers has
+ * left.
+ */
 static bool end_to_scale(const struct step *step)
 {
     const struct supervise *supervise = step->supervise;
 
-    if (supervise->phase != SUPERVISE_SCALING ||
+    if ((supervise->phase != SUPERVISE_SCALING &&
+         supervise->phase != SUPERVISE_SWITCHING) ||
         step->child->role != CHILD_EGRESS || is_final(step->value))
         return false;
     step_back(step);
     return true;
+}
+
+/* Ingest ends well when nothing is left in any queue; else it begins again. */
+static bool end_to_switch(const struct step *step)
+{
+    struct supervise *supervise = step->supervise;
+
+    if (supervise->phase != SUPERVISE_EMPTYING ||
+        step->child->role != CHILD_INGEST || is_final(step->value))
+        return false;
+    if (step->value != PROCESS_EXIT_STOPPED) {
+        supervise->phase = SUPERVISE_RUNNING;
+        return false;
+    }
+    supervise->phase = SUPERVISE_SWITCHING;
+    supervise->is_ingest_drained = true;
+    step_back(step);
+    return true;
+}
+
+/* A worker that has left all the same: to switch, or to scale. */
+static bool has_left_nothing(const struct step *step)
+{
+    return step->child->state == CHILD_LEAVING && step->value == 0 &&
+           step->supervise->is_ingest_drained;
 }
 
 /*
@@ -259,7 +307,7 @@ static void end_running(const struct step *step)
     bool goes_on = supervise->phase == SUPERVISE_DRAINING_INGEST &&
                    step->child->role == CHILD_EGRESS && !supervise->is_quitting;
 
-    if (end_beside_damage(step) || end_to_scale(step))
+    if (end_beside_damage(step) || end_to_scale(step) || end_to_switch(step))
         return;
     if (step->child->role == CHILD_INGEST && step->value == 0)
         supervise->is_ingest_drained = true;
@@ -272,7 +320,7 @@ static void end_running(const struct step *step)
     else if (!supervise_is_draining(supervise) || goes_on)
         restart_later(step);
     else {
-        supervise->is_unclean = true;
+        supervise->is_unclean |= !has_left_nothing(step);
         retire(step);
     }
 }
@@ -316,6 +364,9 @@ static void (*const steps[CHILD_STATE_COUNT][NEWS_COUNT])(
         [NEWS_DRAIN] = drain,
         [NEWS_LEAVE] = leave,
         [NEWS_QUIT] = kill_now,
+        [NEWS_SHARDS] = note_shards,
+        [NEWS_PAUSE] = pause_ingest,
+        [NEWS_RESUME] = resume_ingest,
     },
     [CHILD_WAITING] = {
         [NEWS_DEADLINE] = start,

@@ -44,7 +44,7 @@ static void begin_draining(struct supervise *supervise,
     if (needs_workers) /* the old ones: ingest waits for what they send */
         start_workers(supervise, turn);
     supervise->drain_deadline =
-        monotonic_after(turn->now, supervise->drain_timeout_ns);
+        monotonic_after(turn->now, supervise->times.drain_timeout);
     if (supervise->is_blocked)
         supervise->drain_deadline = monotonic_earlier(
             supervise->drain_deadline,
@@ -94,6 +94,48 @@ static void scale(struct supervise *supervise, struct supervise_turn *turn)
     start_workers(supervise, turn);
 }
 
+/* Nobody is hung, waits for a restart or begins just now. */
+static bool may_switch(const struct supervise *supervise)
+{
+    return supervise_is_complete(supervise) &&
+           supervise->children[INGEST].state == CHILD_READY;
+}
+
+static void begin_to_empty(struct supervise *supervise,
+                           struct supervise_turn *turn)
+{
+    drift_begin(&supervise->drift, turn->now);
+    supervise->phase = SUPERVISE_EMPTYING;
+    supervise->switch_deadline =
+        monotonic_after(turn->now, supervise->times.drain_timeout);
+    child_steps_take(supervise, INGEST, NEWS_PAUSE, 0, turn);
+}
+
+/* Kinesis took too little, or ingest died: the old queues are as good. */
+static void give_up_switch(struct supervise *supervise,
+                           struct supervise_turn *turn)
+{
+    if (supervise->phase != SUPERVISE_EMPTYING)
+        return;
+    supervise->phase = SUPERVISE_RUNNING;
+    child_steps_take(supervise, INGEST, NEWS_RESUME, 0, turn);
+}
+
+/* As clear(), but all is delivered. */
+static void switch_queues(struct supervise *supervise,
+                          struct supervise_turn *turn)
+{
+    for (size_t i = WORKER; i < supervise->child_count; i++)
+        child_steps_take(supervise, i, NEWS_LEAVE, 0, turn);
+    if (!workers_are(supervise, CHILD_ABSENT))
+        return;
+    supervise->phase = SUPERVISE_SURVEYING;
+    /* If it is cut short, what it leaves is for the next survey. */
+    supervise->is_ingest_drained = false;
+    drift_end(&supervise->drift);
+    child_steps_start(supervise, SURVEY, turn);
+}
+
 /* Moves the whole bridge as far as the states of its children allow. */
 static void advance(struct supervise *supervise, struct supervise_turn *turn)
 {
@@ -101,6 +143,10 @@ static void advance(struct supervise *supervise, struct supervise_turn *turn)
         begin_draining(supervise, turn);
     if (supervise->phase == SUPERVISE_CLEARING)
         clear(supervise, turn);
+    if (supervise->phase == SUPERVISE_SWITCHING)
+        switch_queues(supervise, turn);
+    if (supervise->phase != SUPERVISE_EMPTYING)
+        supervise->switch_deadline = MONOTONIC_NEVER;
     if (supervise->phase == SUPERVISE_SURVEYING &&
         is_finished(supervise, SURVEY)) {
         supervise->phase = SUPERVISE_STARTING;
@@ -126,14 +172,15 @@ static void advance(struct supervise *supervise, struct supervise_turn *turn)
 }
 
 void supervise_init(struct supervise *supervise, unsigned worker_count,
-                    int64_t drain_timeout_ns, int64_t hung_after_ns)
+                    const struct supervise_times *times)
 {
     assert(worker_count >= 1 && worker_count <= SUPERVISE_WORKERS_MOST);
     *supervise = (struct supervise){
-        .drain_timeout_ns = drain_timeout_ns,
-        .hung_after_ns = hung_after_ns,
+        .times = *times,
+        .switch_deadline = MONOTONIC_NEVER,
         .drain_deadline = MONOTONIC_NEVER,
     };
+    drift_init(&supervise->drift, times->settle_time);
     for (size_t i = 0; i < WORKER; i++)
         supervise->children[i] = (struct supervised_child){
             .role = i == SURVEY ? CHILD_SURVEY : CHILD_INGEST,
@@ -154,7 +201,7 @@ void supervise_adopt(struct supervise *supervise, size_t child,
     supervise->queue_count = queue_count;
     adopted->state = CHILD_READY;
     adopted->ready_at = now;
-    adopted->deadline = monotonic_after(now, supervise->hung_after_ns);
+    adopted->deadline = monotonic_after(now, supervise->times.hung_timeout);
 }
 
 void supervise_begin(struct supervise *supervise, struct supervise_turn *turn)
@@ -227,13 +274,20 @@ void supervise_tick(struct supervise *supervise, struct supervise_turn *turn)
     for (size_t i = 0; i < supervise->child_count; i++)
         if (monotonic_reached(supervise->children[i].deadline, turn->now))
             child_steps_take(supervise, i, NEWS_DEADLINE, 0, turn);
+    if (monotonic_reached(supervise->switch_deadline, turn->now))
+        give_up_switch(supervise, turn);
+    if (may_switch(supervise) && drift_is_due(&supervise->drift, turn->now))
+        begin_to_empty(supervise, turn);
     advance(supervise, turn);
 }
 
 struct monotonic supervise_next(const struct supervise *supervise)
 {
-    struct monotonic next = supervise->drain_deadline;
+    struct monotonic next = monotonic_earlier(supervise->drain_deadline,
+                                              supervise->switch_deadline);
 
+    if (may_switch(supervise))
+        next = monotonic_earlier(next, supervise->drift.due);
     for (size_t i = 0; i < supervise->child_count; i++)
         next = monotonic_earlier(next, supervise->children[i].deadline);
     return next;

@@ -11,6 +11,13 @@
  * the others end, too, and all begins again with the survey, which sets the
  * damage aside: at once, or later and later if it does not help.
  *
+ * When the shards have been others than the queues stand for, and settled
+ * (drift.h), the queues are exchanged:
+ *
+ *     RUNNING ─► EMPTYING ─ ingest ends ─► SWITCHING ─ workers end ─► SURVEYING
+ *        ▲           │ not in time, or it did not end well               │
+ *        └───────────┴─────────────── STARTING ◄─────────────────────────┘
+ *
  * Children that a former supervisor left are adopted where they stand; only
  * what is missing beside them is started.
  *
@@ -30,6 +37,7 @@
 #include "common/clock.h"
 #include "common/process_exit.h"
 #include "common/random.h"
+#include "tools/supervisor/drift.h"
 
 #define SUPERVISE_WORKERS_MOST  64
 #define SUPERVISE_CHILDREN_MOST (SUPERVISE_WORKERS_MOST + 2)
@@ -84,6 +92,9 @@ enum child_news {
     NEWS_DRAIN,    /* it is to finish what it has and end */
     NEWS_LEAVE,    /* it is to finish what is on its way and end */
     NEWS_QUIT,     /* it is to end at once */
+    NEWS_SHARDS,   /* it says so; value: as drift_note() takes it */
+    NEWS_PAUSE,    /* it is to finish what it has, and may be told to resume */
+    NEWS_RESUME,   /* it is to go on */
     NEWS_COUNT,
 };
 
@@ -105,27 +116,37 @@ enum supervise_phase {
     SUPERVISE_STARTING,        /* workers run, not all of them READY */
     SUPERVISE_RUNNING,         /* ingest was started */
     SUPERVISE_SCALING,         /* workers leave, and others begin */
+    SUPERVISE_EMPTYING,        /* ingest ends when the queues are empty */
+    SUPERVISE_SWITCHING,       /* workers leave, then the survey looks */
     SUPERVISE_CLEARING,        /* damage: all end, then the survey looks */
     SUPERVISE_DRAINING_INGEST, /* and the survey, if it still runs */
     SUPERVISE_DRAINING_EGRESS,
     SUPERVISE_FINISHED, /* no child is left */
 };
 
+/* As the options say, in nanoseconds. */
+struct supervise_times {
+    int64_t drain_timeout;
+    int64_t hung_timeout;
+    int64_t settle_time;
+};
+
 struct supervise {
     struct supervised_child children[SUPERVISE_CHILDREN_MOST];
     size_t child_count; /* survey, ingest, workers 0 to N - 1 */
     enum supervise_phase phase;
-    int64_t drain_timeout_ns;
-    int64_t hung_after_ns;
-    struct monotonic drain_deadline; /* NEVER unless draining */
-    uint32_t queue_count;            /* as the survey says; 0 before */
-    unsigned wanted_workers;         /* SUPERVISE_SCALING only */
-    int child_status;                /* that stopped the bridge; else 0 */
-    bool is_ingest_drained;          /* it finished every message */
-    bool is_blocked;                 /* a worker is gone, so it cannot */
-    bool is_unclean;                 /* a child could not finish its work */
-    bool is_asked_to_stop;           /* by supervise_stop() */
-    bool is_quitting;                /* every child was or is killed */
+    struct supervise_times times;
+    struct drift drift;
+    struct monotonic switch_deadline; /* NEVER unless EMPTYING */
+    struct monotonic drain_deadline;  /* NEVER unless draining */
+    uint32_t queue_count;             /* as the survey says; 0 before */
+    unsigned wanted_workers;          /* SUPERVISE_SCALING only */
+    int child_status;                 /* that stopped the bridge; else 0 */
+    bool is_ingest_drained;           /* it finished every message */
+    bool is_blocked;                  /* a worker is gone, so it cannot */
+    bool is_unclean;                  /* a child could not finish its work */
+    bool is_asked_to_stop;            /* by supervise_stop() */
+    bool is_quitting;                 /* every child was or is killed */
 };
 
 enum supervise_action_kind {
@@ -134,6 +155,8 @@ enum supervise_action_kind {
     ACTION_LEAVE, /* LIFELINE_LEAVE */
     ACTION_ABORT, /* SIGABRT */
     ACTION_KILL,  /* SIGKILL */
+    ACTION_PAUSE,
+    ACTION_RESUME,
 };
 
 struct supervise_action {
@@ -151,7 +174,7 @@ struct supervise_turn {
 
 /* Nothing is started before supervise_begin(). */
 void supervise_init(struct supervise *supervise, unsigned worker_count,
-                    int64_t drain_timeout_ns, int64_t hung_after_ns);
+                    const struct supervise_times *times);
 
 /*
  * Before supervise_begin(): this child of a former supervisor works already.

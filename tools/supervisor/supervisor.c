@@ -43,6 +43,9 @@
  *   safe there, and giving up would help nobody.
  * - A child that is stuck is first sent SIGABRT, because the core it leaves is
  *   the only witness, and SIGKILL when that does not help.
+ * - New queues for new shards take ingest and the workers away for a moment:
+ *   ingest finishes all it took (supervise.h, EMPTYING), the workers leave, and
+ *   all begins with the survey, which finds empty queues and replaces them.
  * - If the supervisor itself dies, the children see their lifelines close and
  *   go on for --orphan-timeout. The next supervisor finds their names in the
  *   roster (roster.h), watches each through a pidfd, and is found by them at
@@ -254,6 +257,13 @@ static void perform(struct supervisor *supervisor)
             log_info("child_leaves", "child=%s", name.text);
             tell_child(supervisor, child, LIFELINE_LEAVE);
             break;
+        case ACTION_PAUSE:
+            tell_child(supervisor, child, LIFELINE_PAUSE);
+            break;
+        case ACTION_RESUME: /* one that is alone resumes by itself */
+            if (supervisor->children.processes[child].lifeline >= 0)
+                tell_child(supervisor, child, LIFELINE_RESUME);
+            break;
         case ACTION_ABORT:
             log_error(
                 "child_hung", "child=%s silent_s=%lld", name.text,
@@ -287,6 +297,10 @@ static void hear(struct supervisor *supervisor, size_t child)
         case LIFELINE_SURVEYED:
             supervisor_tell(supervisor, child, NEWS_SURVEYED,
                             message.value > INT32_MAX ? 0 : (int)message.value);
+            break;
+        case LIFELINE_SHARDS:
+            supervisor_tell(supervisor, child, NEWS_SHARDS,
+                            (int)(message.value & INT32_MAX));
             break;
         case LIFELINE_ENDING:
             process->last_words = message.value > UINT8_MAX
@@ -427,6 +441,7 @@ static int turn(struct supervisor *supervisor)
     }
     check_deadlines(supervisor);
     supervisor_follow_scaling(supervisor);
+    supervisor_follow_switch(supervisor);
     return 0;
 }
 
@@ -501,6 +516,17 @@ static void log_start(const struct options *options)
                    log_quoted(consumer_options_reason(consumer.ignored[i])));
 }
 
+void supervisor_init(struct supervisor *supervisor, unsigned worker_count)
+{
+    const struct supervise_times times = {
+        .drain_timeout = supervisor->options->drain_timeout,
+        .hung_timeout = supervisor->options->hung_timeout,
+        .settle_time = supervisor->options->settle_time,
+    };
+
+    supervise_init(&supervisor->supervise, worker_count, &times);
+}
+
 static int run(struct supervisor *supervisor, const struct roster *left)
 {
     int result = open_loop(supervisor);
@@ -514,10 +540,8 @@ static int run(struct supervisor *supervisor, const struct roster *left)
     if (supervisor_has_adopted(supervisor))
         supervisor_gather(supervisor);
     else
-        supervise_init(&supervisor->supervise,
-                       (unsigned)supervisor->options->egress_workers,
-                       supervisor->options->drain_timeout,
-                       supervisor->options->hung_timeout);
+        supervisor_init(supervisor,
+                        (unsigned)supervisor->options->egress_workers);
     supervisor_note_roster(supervisor);
     supervisor_begin_turn(supervisor);
     supervise_begin(&supervisor->supervise, &supervisor->turn);
@@ -543,8 +567,7 @@ int supervisor_run(const struct options *options, int lock,
     supervisor.lock = lock;
     supervisor.options = options;
     random_seed_from_kernel(&supervisor.random);
-    supervise_init(&supervisor.supervise, (unsigned)options->egress_workers,
-                   options->drain_timeout, options->hung_timeout);
+    supervisor_init(&supervisor, (unsigned)options->egress_workers);
     result = children_init(&supervisor.children, options);
     if (result < 0)
         return result;

@@ -241,9 +241,7 @@ int supervisor_adopt(struct supervisor *supervisor, const struct roster *left)
     int result = 0;
 
     if (left->queue_count > 0 && left->child_count > 0)
-        supervise_init(&supervisor->supervise, left->worker_count,
-                       supervisor->options->drain_timeout,
-                       supervisor->options->hung_timeout);
+        supervisor_init(supervisor, left->worker_count);
     for (size_t i = 0; result == 0 && i < left->child_count; i++) {
         if (left->children[i].role == CHILD_SURVEY)
             end_survey(&left->children[i]);

@@ -7,6 +7,7 @@
  *   supervisor.c        the loop: news to supervise.h, its actions to children.h
  *   supervisor_adopt.c  taking over from a supervisor that died
  *   supervisor_scale.c  another number of workers
+ *   supervisor_switch.c other queues, after a reshard
  */
 
 #include <stdbool.h>
@@ -34,6 +35,13 @@ struct scaling {
     struct monotonic begun;
 };
 
+/* Other queues, while they are on their way. */
+struct switching {
+    bool is_on;
+    uint32_t from; /* queues */
+    struct monotonic begun;
+};
+
 struct supervisor {
     const struct options *options;
     struct supervise supervise;
@@ -47,6 +55,7 @@ struct supervisor {
     int visitors[VISITORS_MOST]; /* -1: free */
     size_t next_visitor;
     struct scaling scaling;
+    struct switching switching;
     bool is_ready_told; /* systemd knows that we work */
 };
 
@@ -84,6 +93,12 @@ void supervisor_scale(struct supervisor *supervisor, int visitor,
 
 /* Say when it is done, or why it is not. */
 void supervisor_follow_scaling(struct supervisor *supervisor);
+
+/* Say when the queues are exchanged, when they were, or why not. */
+void supervisor_follow_switch(struct supervisor *supervisor);
+
+/* supervise_init() with what the options say. */
+void supervisor_init(struct supervisor *supervisor, unsigned worker_count);
 
 /* Of a worker that is not there any more. */
 void supervisor_remove_worker_counters(const char *bridge, unsigned worker);
