@@ -197,14 +197,23 @@ static int look_at_queues(struct provision *provision)
     return result;
 }
 
-/* Nothing is queued, and this is not what is wanted now: begin anew. */
+/*
+ * Nothing is queued, and this is not what is wanted now: begin anew. The layout
+ * goes last: a survey that is killed here leaves the next one a layout to drop,
+ * and no queues of which nobody knows how many there are.
+ */
 static int drop_layout(struct provision *provision)
 {
-    int result =
-        shared_memory_remove(segment_name_of(provision->bridge, "layout").text);
+    int result = 0;
 
-    for (size_t i = 0; result == 0 && i < provision->found.queue_count; i++)
+    for (size_t i = 0; result == 0 && i < provision->found.queue_count; i++) {
         result = shared_memory_remove(name_of_queue(provision, i).text);
+        CRASH_POINT(queue_dropped);
+    }
+    if (result == 0)
+        result = shared_memory_remove(
+            segment_name_of(provision->bridge, "layout").text);
+    CRASH_POINT(layout_dropped);
     provision->has_layout = false;
     provision->layout = &provision->planned;
     provision->report->adopted_count = 0;

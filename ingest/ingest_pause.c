@@ -32,6 +32,7 @@ void ingest_pause(struct ingest *ingest)
     ingest->calm_due = monotonic_after(ingest->now, CALM_NS);
     ingest->needs_ready = true;
     log_info("paused", "nsqd=%zu", ingest->nsqd_count);
+    CRASH_POINT(ingest_paused);
 }
 
 static bool is_anything_left(const struct ingest *ingest)

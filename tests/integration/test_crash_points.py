@@ -45,6 +45,11 @@ MORE_FAULTS = {
     'target_changed': ({'action': 'hold_before', 'after': 4, 'count': 3},),
 }
 
+# After the split the queues are exchanged, if messages flow for long enough.
+SWITCHING = ('queue_dropped', 'layout_dropped', 'ingest_paused',
+             'queues_switch')
+RATE, SWITCHING_RATE = 3000, 1000
+
 # A queue holds 4 MiB; its end is reached with larger messages only.
 SIZE, LARGE_SIZE = 250, 9000
 LARGE = ('padding_written',)
@@ -90,7 +95,8 @@ class Life:
             f'--stream={STREAM}:2', '--delay-ms=10',
             f'--history={folder / "history-kinesis"}']))
         self._nsq = self._own(NsqSimulator(folder, TOPIC, COUNT, [
-            '--body=binary', '--keys=50', f'--seed={RUN}', '--rate=3000',
+            '--body=binary', '--keys=50', f'--seed={RUN}',
+            f'--rate={SWITCHING_RATE if point in SWITCHING else RATE}',
             f'--size={LARGE_SIZE if point in LARGE else SIZE}',
             f'--history={folder / "history-nsq"}'],
             stays=True))
@@ -111,7 +117,9 @@ class Life:
         name = self.bridge.name if self.bridge else None
         self.bridge = self._own(Bridge(
             self._folder,
-            [*OPTIONS, f'--nsqd-tcp-address={self._nsq.tcp_address}',
+            [*OPTIONS,
+             f'--settle-time={"100ms" if self._point in SWITCHING else 0}',
+             f'--nsqd-tcp-address={self._nsq.tcp_address}',
              f'--endpoint-url={self._kinesis.endpoint_url}'],
             {'N2K_CRASH': f'{self._point}:1:{self.token}'}, name=name,
             build=self._build, kind='crash'))

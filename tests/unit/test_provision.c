@@ -338,6 +338,27 @@ START_TEST(empty_queues_of_other_shards_are_replaced_without_a_word)
 }
 END_TEST
 
+/* By a survey that was killed: so many queues and then the layout. */
+START_TEST(queues_that_are_dropped_in_part_are_replaced_without_a_word)
+{
+    remove_all();
+    provide();
+    for (int i = 0; i < _i && i < SHARDS; i++)
+        ck_assert_int_eq(shared_memory_remove(queue_name((size_t)i).text), 0);
+    if (_i > SHARDS)
+        ck_assert_int_eq(
+            shared_memory_remove(segment_name_of(bridge, "layout").text), 0);
+    divide(2);
+    provide();
+
+    ck_assert_uint_eq(report.queue_count, 2);
+    ck_assert_uint_eq(report.damage_count, 0);
+    ck_assert_uint_eq(report.missing_count, 0);
+    ck_assert(is_there(queue_name(1)));
+    ck_assert(!is_there(queue_name(2)));
+}
+END_TEST
+
 START_TEST(full_queues_of_other_shards_are_kept)
 {
     divide(2);
@@ -440,6 +461,9 @@ int main(void)
         remains, queues_of_a_damaged_layout_that_are_not_wanted_are_set_aside);
     tcase_add_test(remains,
                    empty_queues_of_other_shards_are_replaced_without_a_word);
+    tcase_add_loop_test(
+        remains, queues_that_are_dropped_in_part_are_replaced_without_a_word, 0,
+        SHARDS + 2);
     tcase_add_test(remains, full_queues_of_other_shards_are_kept);
     tcase_add_test(remains, wakeups_that_were_damaged_are_made_anew);
     tcase_add_test(remains, no_changed_byte_brings_the_survey_down);

@@ -258,6 +258,7 @@ static void perform(struct supervisor *supervisor)
             tell_child(supervisor, child, LIFELINE_LEAVE);
             break;
         case ACTION_PAUSE:
+            CRASH_POINT(queues_switch);
             tell_child(supervisor, child, LIFELINE_PAUSE);
             break;
         case ACTION_RESUME: /* one that is alone resumes by itself */
