@@ -25,6 +25,7 @@ def _weather_a_storm(scene, seed):
 
     assert result.is_good, text.getvalue()
     assert result.kill_count >= 60, result.kills
+    assert result.exchanges > 0, 'no queues were exchanged'
     assert result.verdict.figures['messages offered'] >= 200000
 
 

@@ -139,7 +139,7 @@ def worker_killed_while_the_queues_are_emptied_is_replaced(scene):
 
 
 def ingest_killed_while_the_queues_are_emptied_is_replaced(scene):
-    """(P5) the exchange is given up and made later."""
+    """(P3) the exchange is given up and made later."""
     flow = _begin_slowly(scene)
     flow.kill('ingest', flow.bridge.ingest())
     flow.wait_for_line(r'queues_not_switched')

@@ -21,6 +21,7 @@ class Result:
     verdict: object
     kills: dict  # role: how often
     starts: int  # of the supervisor
+    exchanges: int  # of the queues, after reshards
     exit_status: int | None
     recovered: dict  # role: milliseconds, sorted
     trouble: str  # why it did not end as it should; '' if it did
@@ -41,7 +42,8 @@ class Result:
         print(f'seed {self.seed}, plan {fingerprint(self.plan)}, '
               f'{len(self.plan)} steps\n'
               f'SIGKILLs: {self.kill_count} ({kills}); the supervisor was '
-              f'started {self.starts} times', file=to)
+              f'started {self.starts} times\n'
+              f'queues exchanged: {self.exchanges} times', file=to)
         for role, times in self.recovered.items():
             if times:
                 print(f'{role} killed to next acceptance: '
@@ -73,13 +75,14 @@ def run_storm(folder, seed, seconds, rate):
             status = weather.clear_up(CLEAR_UP_SECONDS)
         except NotInTime as late:
             trouble = str(late)
-        lines = weather.flock.log().splitlines()
         flock = weather.flock
+        log = flock.log()
+        lines = log.splitlines()
     finally:
         weather.end()
     events = read(weather.histories())
     judge = Judge(everything_arrived=not trouble)
     judge.take(events)
     return Result(seed, plan, judge.verdict(), flock.kills, flock.starts,
-                  status, recoveries(events), trouble,
+                  log.count(' queues_switched '), status, recoveries(events), trouble,
                   '\n'.join(lines[-20:]))

@@ -28,7 +28,7 @@ SIMULATED_SHARE = 0.8  # of the messages
 OPTIONS = ('--partition-key=bytes:12:4', f'--egress-workers={WORKERS}',
            '--consumer-opt=msg_timeout,2s', '--orphan-timeout=1s',
            '--consumer-opt=heartbeat_interval,1s', '--request-timeout=1500ms',
-           '--queue-size=1MiB')
+           '--queue-size=1MiB', '--settle-time=1s')
 
 
 class Weather:
