@@ -95,6 +95,39 @@ static void log_damage(const struct segments_report *report)
                   report->missing_count);
 }
 
+/* Whether a running bridge goes on with its queues, and why. */
+static void log_kept(const char *why)
+{
+    if (*why)
+        log_warning("queues_kept",
+                    "why=%s then=\"the bridge goes on with them\"",
+                    log_quoted(why));
+}
+
+/*
+ * The stream cannot be looked at just now. A bridge that runs has queues, which
+ * were good enough a moment ago. True if they are what is surveyed.
+ */
+static bool keep_queues(const struct options *options, int failure,
+                        struct survey *survey)
+{
+    char why[sizeof(survey->complaint)];
+    int result;
+
+    if (!options->keep_queues || failure <= 0)
+        return false;
+    (void)snprintf(why, sizeof(why), "%s", survey->complaint);
+    survey_deinit(survey);
+    result = segments_recall(options->name, survey);
+    if (result == 0) {
+        log_kept(why);
+        return true;
+    }
+    (void)error_take(result); /* there are none */
+    (void)snprintf(survey->complaint, sizeof(survey->complaint), "%s", why);
+    return false;
+}
+
 static void count_survey(const char *bridge,
                          const struct segments_report *report)
 {
@@ -129,7 +162,7 @@ static int run_survey(const struct options *options)
         goto out;
     }
     result = survey_take(session, &settings, &random, &survey);
-    if (result) {
+    if (result && !keep_queues(options, result, &survey)) {
         log_fatal(
             "survey_failed", "why=%s",
             log_quoted(result > 0 ? survey.complaint : error_take(result)));
@@ -144,6 +177,7 @@ static int run_survey(const struct options *options)
         status = exit_of_failure(result);
         goto out;
     }
+    log_kept(report.kept_why);
     count_survey(options->name, &report);
     log_survey(&survey, &report, session);
     CRASH_POINT(survey_untold);

@@ -21,6 +21,7 @@ struct provision {
     struct layout found;         /* as it is there */
     const struct layout *layout; /* the one of the two that is in force */
     bool has_layout;             /* it is there */
+    bool may_keep;               /* --keep-queues */
     bool *has_queue;             /* each of its queues, sound */
     struct segments_report *report;
 };
@@ -197,6 +198,27 @@ static int look_at_queues(struct provision *provision)
     return result;
 }
 
+static uint64_t queues_length(const struct layout *layout)
+{
+    return layout->queue_count * (QUEUE_RING_OFFSET + layout->queue_capacity);
+}
+
+/* True if the old queues are kept, because the new ones need too much more. */
+static bool is_kept_for_room(struct provision *provision)
+{
+    uint64_t old = queues_length(&provision->found);
+    uint64_t new = queues_length(&provision->planned);
+    int result = new > old && provision->may_keep
+                     ? shared_memory_check_room(new - old)
+                     : 0;
+
+    if (result < 0)
+        (void)snprintf(provision->report->kept_why,
+                       sizeof(provision->report->kept_why), "%s",
+                       error_take(result));
+    return result < 0;
+}
+
 /*
  * Nothing is queued, and this is not what is wanted now: begin anew. The layout
  * goes last: a survey that is killed here leaves the next one a layout to drop,
@@ -311,10 +333,43 @@ static enum segments_origin origin_of(const struct segments_report *report)
     return report->has_remains ? SEGMENTS_REPLACED : SEGMENTS_MADE;
 }
 
+int segments_recall(const char *bridge, struct survey *survey)
+{
+    struct shard_rows *open = &survey->list.open;
+    struct layout layout;
+    int result = layout_read(segment_name_of(bridge, "layout").text, &layout);
+
+    *survey = (struct survey){ 0 };
+    if (result)
+        return result;
+    open->rows = calloc(layout.queue_count, sizeof(*open->rows));
+    open->count = open->capacity = open->rows ? layout.queue_count : 0;
+    for (size_t i = 0; i < open->count; i++) {
+        const struct layout_queue *queue = &layout.queues[i];
+        struct shard_map_row *row = &open->rows[i];
+
+        row->first = queue->first;
+        row->last = queue->last;
+        (void)snprintf(row->shard_id, sizeof(row->shard_id), "%s",
+                       queue->shard_id);
+    }
+    survey->summary.max_record_size = (uint32_t)layout.max_record_size;
+    layout_deinit(&layout);
+    if (!open->rows)
+        return error_origin(-ENOMEM, "cannot recall the queues");
+    if (shard_map_build(&survey->map, open->rows, open->count))
+        return error_sentence(-EUCLEAN, "the layout has no sound shard map");
+    return 0;
+}
+
 int segments_provide(const struct options *options, const struct survey *survey,
                      struct random *random, struct segments_report *report)
 {
-    struct provision provision = { .bridge = options->name, .report = report };
+    struct provision provision = {
+        .bridge = options->name,
+        .may_keep = options->keep_queues,
+        .report = report,
+    };
     int result = plan_layout(options, survey, random, &provision.planned);
 
     *report = (struct segments_report){ 0 };
@@ -323,7 +378,8 @@ int segments_provide(const struct options *options, const struct survey *survey,
     if (result == 0)
         result = look_at_queues(&provision);
     if (result == 0 && provision.has_layout && report->record_bytes == 0 &&
-        !is_as_planned(&provision.found, &provision.planned))
+        !is_as_planned(&provision.found, &provision.planned) &&
+        !is_kept_for_room(&provision))
         result = drop_layout(&provision);
     if (result == 0)
         result = make_room(&provision);

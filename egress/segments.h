@@ -12,7 +12,9 @@
  *                            ranges may be those of yesterday's shards; egress
  *                            finds the shard of each record anyway
  *   sound but empty queues   adopt them if they are as this survey wants them,
- *                            else remove them and make new ones
+ *                            else remove them and make new ones. With
+ *                            --keep-queues only if there is room for those: a
+ *                            bridge that runs is not to end for new ones
  *   a queue that is damaged, set it aside under another name, for people, and
  *   or of another build      make an empty one; the other queues are as good
  *                            as before. nsqd delivers again what had no FIN,
@@ -56,7 +58,15 @@ struct segments_report {
     size_t queue_count;
     uint64_t queue_capacity; /* bytes of each ring */
     uint64_t record_bytes;   /* left from an earlier life, to be delivered */
+    char kept_why[512];      /* there is no room for new queues; else empty */
 };
+
+/*
+ * Fill *survey, as survey_take() does, with what the bridge's layout says: so
+ * that its queues are adopted as they are. The caller deinits it in any case.
+ * Returns 0 or a negative errno with its sentence.
+ */
+int segments_recall(const char *bridge, struct survey *survey);
 
 /*
  * Make or adopt the segments of the bridge options->name for what the survey

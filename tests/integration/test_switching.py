@@ -115,6 +115,22 @@ def queues_that_cannot_be_emptied_are_kept_and_exchanged_later(scene):
     flow.expect_good()
 
 
+def stream_that_cannot_be_looked_at_keeps_its_queues(scene):
+    """DescribeStreamSummary is not allowed any more, PutRecords is."""
+    flow = Switching(scene, 12_000)
+
+    flow.kinesis.misbehave(on='DescribeStreamSummary', action='access_denied')
+    flow.reshard(8)
+    flow.wait_for_line(r' queues_kept .*DescribeStreamSummary')
+    flow.expect_more()
+    assert flow.queue_count() == SHARDS
+    flow.kinesis.behave()
+    flow.wait_for_queues(8)
+    flow.expect_more()
+
+    flow.expect_good()
+
+
 def _begin_slowly(scene, delay_ms=300):
     """The queues are being emptied, and that takes a while."""
     flow = Switching(scene, 9000, MSG_TIMEOUT, workers=2)

@@ -94,8 +94,28 @@ START_TEST(new_queues_end_it_until_the_shards_move_again)
     drift_end(&drift);
     ck_assert(!drift_is_due(&drift, after(3600)));
 
-    drift_note(&drift, 7, after(20));
+    drift_note(&drift, 8, after(20));
     ck_assert(drift_is_due(&drift, after(30)));
+}
+END_TEST
+
+START_TEST(try_that_ends_with_the_same_queues_was_in_vain)
+{
+    drift_note(&drift, 7, BEGIN);
+    drift_begin(&drift, after(10));
+    drift_end(&drift);
+    drift_note(&drift, 7, after(11));
+    ck_assert(!drift_is_due(&drift, after(30)));
+    ck_assert(drift_is_due(&drift, after(31)));
+
+    drift_begin(&drift, after(31));
+    drift_end(&drift);
+    drift_note(&drift, 7, after(40));
+    ck_assert(!drift_is_due(&drift, after(79)));
+    ck_assert(drift_is_due(&drift, after(80)));
+
+    drift_note(&drift, 8, after(80)); /* others */
+    ck_assert(drift_is_due(&drift, after(90)));
 }
 END_TEST
 
@@ -125,6 +145,7 @@ int main(void)
     tcase_add_test(drifting,
                    other_shards_after_a_try_in_vain_wait_as_the_first_did);
     tcase_add_test(drifting, new_queues_end_it_until_the_shards_move_again);
+    tcase_add_test(drifting, try_that_ends_with_the_same_queues_was_in_vain);
     tcase_add_test(drifting, settle_time_of_zero_is_never);
     suite_add_tcase(suite, drifting);
     srunner_run_all(runner, CK_NORMAL);

@@ -6,6 +6,7 @@
  */
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -359,6 +360,45 @@ START_TEST(queues_that_are_dropped_in_part_are_replaced_without_a_word)
 }
 END_TEST
 
+START_TEST(running_bridge_keeps_its_queues_if_there_is_no_room_for_others)
+{
+    remove_all();
+    provide();
+    divide(2);
+    options.queue_size = UINT64_C(1) << 50;
+    options.keep_queues = true;
+    provide();
+
+    ck_assert_int_eq(report.origin, SEGMENTS_ADOPTED);
+    ck_assert_uint_eq(report.queue_count, SHARDS);
+    ck_assert_uint_eq(report.adopted_count, SHARDS);
+    ck_assert_ptr_nonnull(strstr(report.kept_why, "--queue-size"));
+    options.queue_size = QUEUE_CAPACITY_LEAST;
+    provide();
+    ck_assert_uint_eq(report.queue_count, 2);
+    ck_assert_str_eq(report.kept_why, "");
+}
+END_TEST
+
+START_TEST(queues_are_recalled_from_their_layout_as_they_are)
+{
+    struct survey recalled;
+
+    ck_assert_int_eq(segments_recall(bridge, &recalled), 0);
+    ck_assert_uint_eq(recalled.map.count, SHARDS);
+    ck_assert_uint_eq(recalled.summary.max_record_size, 1000);
+    ck_assert_str_eq(recalled.map.rows[1].shard_id, "shard-1");
+    ck_assert_int_eq(segments_provide(&options, &recalled, &lots, &report), 0);
+    survey_deinit(&recalled);
+    ck_assert_uint_eq(report.adopted_count, SHARDS);
+
+    remove_all();
+    ck_assert_int_eq(segments_recall(bridge, &recalled), -ENOENT);
+    (void)error_take(-ENOENT);
+    survey_deinit(&recalled);
+}
+END_TEST
+
 START_TEST(full_queues_of_other_shards_are_kept)
 {
     divide(2);
@@ -465,6 +505,10 @@ int main(void)
         remains, queues_that_are_dropped_in_part_are_replaced_without_a_word, 0,
         SHARDS + 2);
     tcase_add_test(remains, full_queues_of_other_shards_are_kept);
+    tcase_add_test(
+        remains,
+        running_bridge_keeps_its_queues_if_there_is_no_room_for_others);
+    tcase_add_test(remains, queues_are_recalled_from_their_layout_as_they_are);
     tcase_add_test(remains, wakeups_that_were_damaged_are_made_anew);
     tcase_add_test(remains, no_changed_byte_brings_the_survey_down);
     tcase_add_test(remains, no_changed_bytes_bring_the_survey_down);

@@ -35,6 +35,7 @@ START_TEST(queues_are_exchanged_when_the_shards_have_settled)
     ck_assert_uint_eq(turn.action_count, 0);
     tell(SECOND, NEWS_ENDED, CHILD_SIGNALLED); /* all is delivered anyway */
     assert_only(ACTION_START, SURVEY);
+    ck_assert(supervise.keeps_queues);
     tell(SURVEY, NEWS_SURVEYED, 2 * QUEUES);
     tell(SURVEY, NEWS_ENDED, 0);
     ck_assert_uint_eq(turn.action_count, 2);
@@ -46,6 +47,7 @@ START_TEST(queues_are_exchanged_when_the_shards_have_settled)
     ck_assert(supervise_is_complete(&supervise));
     ck_assert_uint_eq(supervise.queue_count, 2 * QUEUES);
     ck_assert_int_eq(supervise.drift.due.ns, MONOTONIC_NEVER.ns);
+    ck_assert(!supervise.keeps_queues);
     stop();
     tell(INGEST, NEWS_ENDED, 0);
     tell(FIRST, NEWS_ENDED, 0);

@@ -146,6 +146,7 @@ static int make_command(const struct children *children, size_t child,
 
     options = *children->options;
     options.survey = child == SUPERVISE_SURVEY;
+    options.keep_queues = options.survey && children->keeps_queues;
     options.egress_workers = children->worker_count;
     options.worker_index =
         child >= SUPERVISE_FIRST_WORKER ? child - SUPERVISE_FIRST_WORKER : 0;

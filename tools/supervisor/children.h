@@ -35,6 +35,7 @@ struct child_process {
 struct children {
     const struct options *options;
     unsigned worker_count; /* for those started from now on; may be changed */
+    bool keeps_queues;     /* the survey may; may be changed */
     char folder[PATH_MAX]; /* where the programs are */
     struct child_process processes[SUPERVISE_CHILDREN_MOST];
     int wakeups[WAKEUP_DESCRIPTOR_COUNT]; /* ingest's, then the workers' */

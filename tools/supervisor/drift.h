@@ -8,7 +8,8 @@
  * two shards, or two to one. That is put right when the shards have stayed as
  * they are for the settle time: a reshard comes as a series of steps. What could
  * not be done is tried again after a wait that doubles each time, as each costs
- * a pause.
+ * a pause. It may also be that a try ends with the same queues (there is no room
+ * for others); then the workers name the same shards again.
  */
 
 #include <stdbool.h>
@@ -21,7 +22,8 @@
 struct drift {
     int64_t settle_ns; /* 0: never */
     uint32_t shards;   /* those that the queues do not stand for; 0: they do */
-    unsigned tries;    /* in vain */
+    uint32_t tried;    /* those of the last try */
+    unsigned tries;    /* for them */
     struct monotonic due; /* NEVER: nothing to do */
 };
 
@@ -38,5 +40,5 @@ bool drift_is_due(const struct drift *drift, struct monotonic now);
 /* A try begins: the next one is due later, should this one come to nothing. */
 void drift_begin(struct drift *drift, struct monotonic now);
 
-/* The queues are as the shards were a moment ago. */
+/* The queues are new, and fit until a worker says otherwise. */
 void drift_end(struct drift *drift);

@@ -132,6 +132,7 @@ static void switch_queues(struct supervise *supervise,
     supervise->phase = SUPERVISE_SURVEYING;
     /* If it is cut short, what it leaves is for the next survey. */
     supervise->is_ingest_drained = false;
+    supervise->keeps_queues = true;
     drift_end(&supervise->drift);
     child_steps_start(supervise, SURVEY, turn);
 }
@@ -150,6 +151,7 @@ static void advance(struct supervise *supervise, struct supervise_turn *turn)
     if (supervise->phase == SUPERVISE_SURVEYING &&
         is_finished(supervise, SURVEY)) {
         supervise->phase = SUPERVISE_STARTING;
+        supervise->keeps_queues = false;
         start_workers(supervise, turn);
     }
     if (supervise->phase == SUPERVISE_SCALING)

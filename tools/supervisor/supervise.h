@@ -142,6 +142,7 @@ struct supervise {
     uint32_t queue_count;             /* as the survey says; 0 before */
     unsigned wanted_workers;          /* SUPERVISE_SCALING only */
     int child_status;                 /* that stopped the bridge; else 0 */
+    bool keeps_queues;                /* the survey may, as they are sound */
     bool is_ingest_drained;           /* it finished every message */
     bool is_blocked;                  /* a worker is gone, so it cannot */
     bool is_unclean;                  /* a child could not finish its work */

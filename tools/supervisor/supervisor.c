@@ -195,6 +195,7 @@ static void start_child(struct supervisor *supervisor, size_t child)
     CRASH_POINT(child_starts);
     supervisor->children.worker_count =
         supervise_worker_count(&supervisor->supervise);
+    supervisor->children.keeps_queues = supervisor->supervise.keeps_queues;
     result = children_start(&supervisor->children, child);
     if (result == 0) {
         result = supervisor_watch(supervisor, process->lifeline, child);

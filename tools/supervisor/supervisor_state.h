@@ -38,6 +38,7 @@ struct scaling {
 /* Other queues, while they are on their way. */
 struct switching {
     bool is_on;
+    bool is_empty; /* the old queues are, so the survey looks */
     uint32_t from; /* queues */
     struct monotonic begun;
 };

@@ -26,6 +26,7 @@ static void begin(struct supervisor *supervisor)
         return;
     supervisor->switching = (struct switching){
         .is_on = true,
+        .is_empty = supervise->phase == SUPERVISE_SWITCHING,
         .from = supervise->queue_count,
         .begun = supervisor->turn.now,
     };
@@ -54,10 +55,12 @@ void supervisor_follow_switch(struct supervisor *supervisor)
         begin(supervisor);
     if (!supervisor->switching.is_on)
         return;
+    supervisor->switching.is_empty |= supervise->phase == SUPERVISE_SWITCHING ||
+                                      supervise->phase == SUPERVISE_SURVEYING;
     if (supervise->phase >= SUPERVISE_CLEARING)
         give_up(supervisor, "the bridge began to stop, or found damage");
     else if (supervise->phase == SUPERVISE_RUNNING &&
-             supervise->drift.tries > 0)
+             !supervisor->switching.is_empty)
         give_up(supervisor, "the queues were not empty in time");
     else if (supervise_is_complete(supervise)) {
         log_notice("queues_switched", "from=%u to=%u took_ms=%lld",
