@@ -115,6 +115,25 @@ def queues_that_cannot_be_emptied_are_kept_and_exchanged_later(scene):
     flow.expect_good()
 
 
+def nsqd_that_does_not_answer_the_farewell_is_subscribed_to_again(scene):
+    """CLS was said when the exchange is given up: the connection is renewed."""
+    flow = Switching(scene, 9000, '--drain-timeout=1s')
+
+    flow.reshard(8)
+    flow.wait_for_line(r'shards_changed shards=8')
+    flow.nsq.program.send(signal.SIGSTOP)
+    flow.wait_for_line(r' ingest draining ')
+    flow.wait_for_line(r' ingest resumed ')
+    flow.nsq.program.send(signal.SIGCONT)
+    wait_until(lambda: flow.bridge.counter('connections_renewed') == 1,
+               'the connection is renewed')
+    flow.expect_more()
+    flow.wait_for_queues(8)
+
+    verdict = flow.expect_good()
+    assert verdict.figures['duplicates'][1] == 0, verdict.figures
+
+
 def stream_that_cannot_be_looked_at_keeps_its_queues(scene):
     """DescribeStreamSummary is not allowed any more, PutRecords is."""
     flow = Switching(scene, 12_000)

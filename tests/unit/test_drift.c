@@ -77,6 +77,21 @@ START_TEST(try_in_vain_is_followed_by_a_wait_that_doubles_up_to_an_hour)
 }
 END_TEST
 
+START_TEST(wait_begins_when_the_try_has_come_to_nothing)
+{
+    drift_note(&drift, 7, BEGIN);
+    drift_begin(&drift, after(10));
+    drift_fail(&drift, after(40));
+    ck_assert(!drift_is_due(&drift, after(59)));
+    ck_assert(drift_is_due(&drift, after(60)));
+
+    drift_begin(&drift, after(60));
+    drift_note(&drift, 0, after(61)); /* taken back meanwhile */
+    drift_fail(&drift, after(62));
+    ck_assert(!drift_is_due(&drift, after(3600)));
+}
+END_TEST
+
 START_TEST(other_shards_after_a_try_in_vain_wait_as_the_first_did)
 {
     drift_note(&drift, 7, BEGIN);
@@ -142,6 +157,7 @@ int main(void)
     tcase_add_test(drifting, shards_that_are_as_they_were_are_due_no_more);
     tcase_add_test(
         drifting, try_in_vain_is_followed_by_a_wait_that_doubles_up_to_an_hour);
+    tcase_add_test(drifting, wait_begins_when_the_try_has_come_to_nothing);
     tcase_add_test(drifting,
                    other_shards_after_a_try_in_vain_wait_as_the_first_did);
     tcase_add_test(drifting, new_queues_end_it_until_the_shards_move_again);

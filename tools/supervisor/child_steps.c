@@ -280,6 +280,7 @@ static bool end_to_switch(const struct step *step)
         return false;
     if (step->value != PROCESS_EXIT_STOPPED) {
         supervise->phase = SUPERVISE_RUNNING;
+        drift_fail(&supervise->drift, step->turn->now);
         return false;
     }
     supervise->phase = SUPERVISE_SWITCHING;

@@ -39,6 +39,12 @@ void drift_begin(struct drift *drift, struct monotonic now)
     drift->due = next_try(drift, now);
 }
 
+void drift_fail(struct drift *drift, struct monotonic now)
+{
+    if (drift->shards != 0)
+        drift->due = next_try(drift, now);
+}
+
 void drift_end(struct drift *drift)
 {
     drift->shards = 0;

@@ -40,5 +40,8 @@ bool drift_is_due(const struct drift *drift, struct monotonic now);
 /* A try begins: the next one is due later, should this one come to nothing. */
 void drift_begin(struct drift *drift, struct monotonic now);
 
+/* It came to nothing: the wait for the next one begins now. */
+void drift_fail(struct drift *drift, struct monotonic now);
+
 /* The queues are new, and fit until a worker says otherwise. */
 void drift_end(struct drift *drift);

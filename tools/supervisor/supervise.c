@@ -118,6 +118,7 @@ static void give_up_switch(struct supervise *supervise,
     if (supervise->phase != SUPERVISE_EMPTYING)
         return;
     supervise->phase = SUPERVISE_RUNNING;
+    drift_fail(&supervise->drift, turn->now);
     child_steps_take(supervise, INGEST, NEWS_RESUME, 0, turn);
 }
 
