@@ -6,7 +6,8 @@
  *
  * The survey writes it from what ListShards said (it never computes ranges);
  * everybody else reads it once, at start, into an own copy whose numbers are
- * checked. It does not change: new queues are a new generation.
+ * checked. It does not change: new queues have a new layout, with another
+ * `instance`.
  */
 
 #include <stddef.h>
