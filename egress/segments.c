@@ -8,6 +8,7 @@
 
 #include "common/crash_point.h"
 #include "common/error.h"
+#include "common/seeded_bug.h"
 #include "common/segment_explanation.h"
 #include "common/shared_memory.h"
 #include "shard/layout.h"
@@ -138,13 +139,41 @@ static struct segment_name name_of_queue(const struct provision *provision,
         provision->bridge, provision->layout->generation, (uint32_t)index);
 }
 
+/*
+ * Somebody may live on of whom the supervisor does not know, as when its roster
+ * was lost. What such a process works on is not to be taken from under it.
+ */
+static int refuse_if_held(const struct segment_name *name)
+{
+    struct shared_memory memory;
+    int result = shared_memory_open(name->text, SHARED_MEMORY_WRITE,
+                                    QUEUE_MAGIC, QUEUE_VERSION, &memory);
+
+    if (result || SEEDED_BUG(no_owner_check)) {
+        shared_memory_close(&memory);
+        return 0; /* the census says what is wrong with it */
+    }
+    result = shared_memory_lock(&memory, QUEUE_LOCK_PRODUCER);
+    if (result == 0)
+        result = shared_memory_lock(&memory, QUEUE_LOCK_CONSUMER);
+    shared_memory_close(&memory);
+    if (result == SHARED_MEMORY_TAKEN)
+        return error_sentence(-EBUSY,
+                              "a process of an earlier life still works on %s; "
+                              "it ends by itself (--orphan-timeout)",
+                              name->text);
+    return result;
+}
+
 static int look_at_queue(struct provision *provision, size_t index)
 {
     struct segment_name name = name_of_queue(provision, index);
     struct queue_plan plan = layout_plan_of(provision->layout, index);
     struct queue_census census;
-    int result = queue_check(name.text, &plan, &census);
+    int result = refuse_if_held(&name);
 
+    if (result == 0)
+        result = queue_check(name.text, &plan, &census);
     if (result < 0)
         return result;
     /* One without any layout is left from a start that failed. */

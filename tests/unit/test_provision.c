@@ -204,6 +204,23 @@ static void do_harm(const struct harm *harm, const char *name)
         cut_file(name, 0);
 }
 
+START_TEST(queues_that_somebody_still_works_on_are_left_alone)
+{
+    struct queue_consumer consumer;
+    int result;
+
+    ck_assert_int_eq(queue_consumer_open(queue_name(1).text, 0, &consumer), 0);
+    divide(SHARDS - 1);
+    result = segments_provide(&options, &survey, &lots, &report);
+    ck_assert_int_eq(result, -EBUSY);
+    ck_assert_ptr_nonnull(strstr(error_take(result), "earlier life"));
+    queue_consumer_close(&consumer);
+
+    provide();
+    ck_assert_uint_eq(report.adopted_count, SHARDS);
+}
+END_TEST
+
 START_TEST(damaged_queue_is_set_aside_and_the_others_are_as_good_as_before)
 {
     struct segment_name name = queue_name(1);
@@ -486,6 +503,7 @@ int main(void)
     tcase_set_timeout(remains, 60);
     tcase_add_checked_fixture(remains, set_up, remove_all);
     tcase_add_test(remains, sound_queues_are_adopted_with_their_records);
+    tcase_add_test(remains, queues_that_somebody_still_works_on_are_left_alone);
     tcase_add_loop_test(
         remains,
         damaged_queue_is_set_aside_and_the_others_are_as_good_as_before, 0,
