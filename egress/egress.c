@@ -223,12 +223,24 @@ static int egress_send_requests(struct egress *egress)
 }
 
 /*
+ * A record is stored, and the list that says whether it is where it belongs has
+ * not come yet: who leaves now has its successor send it once more.
+ */
+static bool is_in_doubt(const struct egress *egress)
+{
+    for (size_t i = 0; i < egress->landing_count; i++)
+        if (!monotonic_reached(egress->landings[i].patience_end, egress->now))
+            return true;
+    return false;
+}
+
+/*
  * Nothing left to do: no request on its way, no record in any queue. Without a
  * supervisor nobody says whether ingest still writes, so that is looked up.
  */
 static bool is_idle(const struct egress *egress)
 {
-    if (egress->in_flight > 0)
+    if (egress->in_flight > 0 || is_in_doubt(egress))
         return false;
     if (egress->is_leaving)
         return true;
@@ -285,7 +297,26 @@ static void listen_to_supervisor(struct egress *egress)
                 (long long)(egress->options->orphan_timeout / NS_PER_MS));
 }
 
-/* Until there is a new supervisor; after a time, until all is delivered. */
+/*
+ * An orphan that cannot deliver, as while Kinesis is gone, must not keep its
+ * successor out for ever: what is queued stays there.
+ */
+static void give_up_draining(struct egress *egress)
+{
+    struct monotonic end =
+        monotonic_after(egress->orphan_due, egress->options->drain_timeout);
+
+    if (egress->is_leaving || !monotonic_reached(end, egress->now))
+        return;
+    log_warning("leaving", "why=\"no supervisor came, and the queues were not "
+                           "empty within --drain-timeout\"");
+    egress->is_leaving = true;
+}
+
+/*
+ * Until there is a new supervisor; after a time, until all is delivered, but
+ * not for ever.
+ */
 static void go_on_alone(struct egress *egress)
 {
     struct segment_name control =
@@ -298,8 +329,10 @@ static void go_on_alone(struct egress *egress)
         return;
     egress->rejoin_due = monotonic_after(egress->now, LIFELINE_REJOIN_PAUSE_NS);
     (void)snprintf(role, sizeof(role), "egress %u", egress->worker);
-    if (lifeline_rejoin(control.text, role) != 0)
+    if (lifeline_rejoin(control.text, role) != 0) {
+        give_up_draining(egress);
         return;
+    }
     egress->is_orphan = false;
     log_notice("supervisor_found", "worker=%u", egress->worker);
     if (egress->drift != 0)

@@ -92,13 +92,30 @@ static bool is_drained(struct ingest *ingest)
 }
 
 /*
- * Until there is a new supervisor; after a time, until all is finished.
- * Returns 0 or a negative errno with its sentence.
+ * What is queued stays there, and nsqd delivers it again: an orphan that cannot
+ * drain must not keep its successor out for ever.
+ */
+static int give_up_draining(const struct ingest *ingest)
+{
+    struct monotonic end =
+        monotonic_after(ingest->orphan_due, ingest->options->drain_timeout);
+
+    if (!monotonic_reached(end, ingest->now))
+        return 0;
+    return error_sentence(-ETIMEDOUT,
+                          "no supervisor came, and the queues were not empty "
+                          "within --drain-timeout");
+}
+
+/*
+ * Until there is a new supervisor; after a time, until all is finished, but not
+ * for ever. Returns 0 or a negative errno with its sentence.
  */
 static int go_on_alone(struct ingest *ingest)
 {
     struct segment_name control =
         segment_name_of(ingest->options->name, "control");
+    int result;
 
     if (monotonic_reached(ingest->orphan_due, ingest->now))
         ingest_start_draining(ingest);
@@ -106,11 +123,12 @@ static int go_on_alone(struct ingest *ingest)
         return 0;
     ingest->rejoin_due = monotonic_after(ingest->now, LIFELINE_REJOIN_PAUSE_NS);
     if (lifeline_rejoin(control.text, "ingest") != 0)
-        return 0;
+        return give_up_draining(ingest);
     ingest->is_orphan = false;
     log_notice("supervisor_found", "nsqd=%zu", ingest->nsqd_count);
-    return io_watch(ingest->io, LIFELINE_DESCRIPTOR,
-                    ingest_tag_make(TAG_LIFELINE, 0));
+    result = io_watch(ingest->io, LIFELINE_DESCRIPTOR,
+                      ingest_tag_make(TAG_LIFELINE, 0));
+    return result ? error_sentence(-EIO, "cannot watch the new lifeline") : 0;
 }
 
 static int keep_alive(struct ingest *ingest)
@@ -175,19 +193,21 @@ static int ingest_wait(struct ingest *ingest, bool may_sleep)
 int ingest_run(struct ingest *ingest)
 {
     for (;;) {
-        int result = ingest_turn(ingest);
+        int moved = ingest_turn(ingest);
+        int result;
 
-        if (result < 0)
-            return result;
+        if (moved < 0)
+            return moved;
         if (is_drained(ingest)) {
             CRASH_POINT(ingest_drained);
             return 0;
         }
-        if (keep_alive(ingest) < 0)
-            return error_sentence(-EIO, "cannot watch the new lifeline");
+        result = keep_alive(ingest);
+        if (result < 0)
+            return result;
         /* A step that moved something may have made work for an earlier one;
            completions are looked for in any case. */
-        result = ingest_wait(ingest, result == 0);
+        result = ingest_wait(ingest, moved == 0);
         if (result < 0)
             return result;
     }
