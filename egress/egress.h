@@ -34,6 +34,9 @@
 /* Different partition keys that are found again in one aggregate: half. */
 #define EGRESS_KEY_SLOTS 8192
 
+/* Escaped texts of one reply: error messages, mostly. */
+#define EGRESS_REPLY_TEXTS_MOST ((size_t)64 * 1024)
+
 /* A part that was stored on a shard of which we do not know what it covers. */
 struct landing {
     struct request_entry entry;
@@ -56,7 +59,9 @@ struct egress {
 
     struct kinesis_session *session;
     struct request requests[EGRESS_REQUESTS];
-    enum put_records_format format; /* of the next request */
+    struct put_records_result results[KINESIS_RECORDS_PER_REQUEST_MOST];
+    uint8_t reply_texts[EGRESS_REPLY_TEXTS_MOST]; /* of the reply being read */
+    enum put_records_format format;               /* of the next request */
     size_t in_flight;
     struct request_surroundings surroundings;
     struct aggregator aggregator;

@@ -21,9 +21,6 @@
 #include "egress/egress.h"
 #include "egress/put_records_answer.h"
 
-/* Escaped texts of one reply: error messages, mostly. */
-#define REPLY_TEXTS_MOST (64 * 1024)
-
 /* So long no TLS at all, and the fault may be ours. */
 #define TLS_PATIENCE_NS (10 * NS_PER_SECOND)
 
@@ -277,9 +274,9 @@ static void accept_all(struct egress *egress, const struct request *request)
 static int take_reply(struct egress *egress, const struct request *request,
                       const struct http_reply *reply)
 {
-    static uint8_t texts[REPLY_TEXTS_MOST];
-    static struct put_records_result results[KINESIS_RECORDS_PER_REQUEST_MOST];
-    struct bytes_writer writer = bytes_writer_on(texts, sizeof(texts));
+    struct put_records_result *results = egress->results;
+    struct bytes_writer writer =
+        bytes_writer_on(egress->reply_texts, sizeof(egress->reply_texts));
     struct put_records_answer answer;
     bool is_sound =
         put_records_answer_read(request->format, reply, &writer, results,

@@ -192,7 +192,7 @@ out:
 /* Returns an exit status. */
 static int run_worker(const struct options *options)
 {
-    struct egress egress;
+    struct egress egress; /* large, and one */
     int result = egress_open(&egress, options);
     int status = PROCESS_EXIT_STOPPED;
 
@@ -218,7 +218,7 @@ static int run_worker(const struct options *options)
 
 int main(int argc, char *argv[])
 {
-    static struct options options;
+    struct options options;
     char process[32];
     int result;
 

@@ -44,6 +44,7 @@ int ingest_adjust_ready(struct ingest *ingest)
         !monotonic_reached(ready_count_deadline(&ingest->ready), ingest->now))
         return 0;
     ingest->needs_ready = false;
+    room = look_at_room(ingest);
     for (size_t i = 0; i < ingest->nsqd_count; i++) {
         const struct nsq_connection *connection = &ingest->nsqds[i]->connection;
 
@@ -56,7 +57,6 @@ int ingest_adjust_ready(struct ingest *ingest)
             .ready = connection->ready,
         };
     }
-    room = look_at_room(ingest);
     (void)ready_count_update(&ingest->ready, &room, connections, count,
                              ingest->now);
     for (size_t i = 0; i < count; i++) {

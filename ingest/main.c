@@ -18,7 +18,7 @@
 /* Returns an exit status. */
 static int run(const struct options *options)
 {
-    static struct ingest ingest; /* large, and one */
+    struct ingest ingest; /* large, and one */
     int result = ingest_open(&ingest, options);
     int status;
 
@@ -43,7 +43,7 @@ static int run(const struct options *options)
 
 int main(int argc, char *argv[])
 {
-    static struct options options;
+    struct options options;
     int result;
 
     if (crash_point_is_asked(argc, argv))
