@@ -339,15 +339,11 @@ static void go_on_alone(struct egress *egress)
         egress_tell_drift(egress);
 }
 
-/*
- * What comes from outside the data: SIGTERM, the supervisor, the time to say
- * that we live. Returns true if it is time to see whether all is delivered.
- */
-static bool keep_alive(struct egress *egress)
+static void hear_outside(struct egress *egress)
 {
     struct signalfd_siginfo signal_info;
-    bool was_draining = egress->is_draining;
 
+    egress->has_outside_news = false;
     if (read(egress->signal_descriptor, &signal_info, sizeof(signal_info)) ==
         (ssize_t)sizeof(signal_info))
         start_leaving(egress);
@@ -355,8 +351,21 @@ static bool keep_alive(struct egress *egress)
         go_on_alone(egress);
     else
         listen_to_supervisor(egress);
-    if (!egress->is_orphan &&
-        monotonic_reached(egress->alive_due, egress->now)) {
+}
+
+/*
+ * What comes from outside the data: SIGTERM, the supervisor, the time to say
+ * that we live. Returns true if it is time to see whether all is delivered.
+ */
+static bool keep_alive(struct egress *egress)
+{
+    bool was_draining = egress->is_draining;
+    bool is_alive_due = monotonic_reached(egress->alive_due, egress->now);
+
+    /* Looked at when the wait says so; and now and then, should none come. */
+    if (egress->has_outside_news || egress->is_orphan || is_alive_due)
+        hear_outside(egress);
+    if (!egress->is_orphan && is_alive_due) {
         (void)lifeline_send(LIFELINE_DESCRIPTOR, LIFELINE_ALIVE, 0);
         egress->alive_due = monotonic_after(egress->now, NS_PER_SECOND);
         counter_add(&egress->counters->log_lines_dropped, log_take_dropped());
@@ -401,12 +410,12 @@ static int egress_wait(struct egress *egress)
 {
     struct wakeup_place *place =
         &egress->wakeups->places[WAKEUP_EGRESS + egress->worker];
-    const int descriptors[] = {
-        WAKEUP_DESCRIPTOR_EGRESS + (int)egress->worker,
-        egress->signal_descriptor,
-        LIFELINE_DESCRIPTOR, /* last: not watched when it is closed */
+    struct http_watch watches[] = {
+        { .descriptor = WAKEUP_DESCRIPTOR_EGRESS + (int)egress->worker },
+        { .descriptor = egress->signal_descriptor },
+        { .descriptor = LIFELINE_DESCRIPTOR }, /* not when it is closed */
     };
-    size_t count = ARRAY_LENGTH(descriptors) - (egress->is_orphan ? 1 : 0);
+    size_t count = ARRAY_LENGTH(watches) - (egress->is_orphan ? 1 : 0);
     int64_t ns = monotonic_between(egress->now, next_due(egress));
     int timeout_ms = WAKEUP_LONGEST_MS;
     int result;
@@ -417,10 +426,13 @@ static int egress_wait(struct egress *egress)
     wakeup_prepare(place);
     if (has_news(egress))
         timeout_ms = 0;
-    result = http_client_wait(kinesis_session_client(egress->session),
-                              descriptors, count, timeout_ms);
+    result = http_client_wait(kinesis_session_client(egress->session), watches,
+                              count, timeout_ms);
     wakeup_awake(place);
-    wakeup_clear(WAKEUP_DESCRIPTOR_EGRESS + (int)egress->worker);
+    if (watches[0].is_readable)
+        wakeup_clear(watches[0].descriptor);
+    egress->has_outside_news |=
+        watches[1].is_readable || watches[2].is_readable;
     return result < 0 ? result : 0;
 }
 

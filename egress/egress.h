@@ -89,6 +89,7 @@ struct egress {
     struct shared_memory counters_memory;
     struct egress_counters *counters;
     int signal_descriptor;
+    bool has_outside_news; /* a signal, or something on the lifeline */
 
     const struct queue_sender *damaged; /* found so; NULL: none */
     bool is_misconfigured;              /* another try would say the same */

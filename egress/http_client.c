@@ -572,19 +572,21 @@ bool http_client_next(struct http_client *client, struct http_reply *reply)
     return true;
 }
 
-int http_client_wait(struct http_client *client, const int *descriptors,
-                     size_t descriptor_count, int timeout_ms)
+int http_client_wait(struct http_client *client, struct http_watch *watches,
+                     size_t watch_count, int timeout_ms)
 {
-    struct curl_waitfd waited[HTTP_WAIT_DESCRIPTORS_MOST];
+    struct curl_waitfd waited[HTTP_WATCHES_MOST];
     int ready = 0;
     CURLMcode code;
 
-    assert(descriptor_count <= HTTP_WAIT_DESCRIPTORS_MOST);
-    for (size_t i = 0; i < descriptor_count; i++)
-        waited[i] = (struct curl_waitfd){ .fd = descriptors[i],
+    assert(watch_count <= HTTP_WATCHES_MOST);
+    for (size_t i = 0; i < watch_count; i++)
+        waited[i] = (struct curl_waitfd){ .fd = watches[i].descriptor,
                                           .events = CURL_WAIT_POLLIN };
-    code = curl_multi_poll(client->multi, waited, (unsigned)descriptor_count,
+    code = curl_multi_poll(client->multi, waited, (unsigned)watch_count,
                            timeout_ms, &ready);
+    for (size_t i = 0; i < watch_count; i++)
+        watches[i].is_readable = code == CURLM_OK && waited[i].revents != 0;
     return code == CURLM_OK ? ready : multi_failure(code);
 }
 

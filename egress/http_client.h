@@ -122,17 +122,22 @@ int http_client_turn(struct http_client *client);
 /* Take one reply; false if there is none. Its slot is idle again. */
 bool http_client_next(struct http_client *client, struct http_reply *reply);
 
-/* The most descriptors that http_client_wait() watches for its caller. */
-#define HTTP_WAIT_DESCRIPTORS_MOST 8
+/* A descriptor that http_client_wait() watches for its caller. */
+struct http_watch {
+    int descriptor;
+    bool is_readable; /* as of the last wait; also when it is broken */
+};
+
+#define HTTP_WATCHES_MOST 8
 
 /*
- * Sleep until a request can move, one of `descriptors` is readable, or
- * `timeout_ms` has passed. It may return early.
+ * Sleep until a request can move, one of `watches` is readable, or `timeout_ms`
+ * has passed. It may return early.
  *
  * Returns how many descriptors and connections are ready, or a negative errno.
  */
-int http_client_wait(struct http_client *client, const int *descriptors,
-                     size_t descriptor_count, int timeout_ms);
+int http_client_wait(struct http_client *client, struct http_watch *watches,
+                     size_t watch_count, int timeout_ms);
 
 /* Cancel everything and free. NULL is allowed. */
 void http_client_free(struct http_client *client);

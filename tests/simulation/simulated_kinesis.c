@@ -450,28 +450,35 @@ static bool is_due(const struct http_client *client)
     return false;
 }
 
-static bool is_readable(const int *descriptors, size_t count)
+static bool is_readable(int descriptor)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (descriptors[i] == LIFELINE_DESCRIPTOR &&
-            simulated_lifeline_is_readable(schedule.current->place))
-            return true;
-        if (descriptors[i] >= WAKEUP_DESCRIPTOR_EGRESS &&
-            descriptors[i] < WAKEUP_DESCRIPTOR_EGRESS + PROCESSES_MOST &&
-            simulated_wakeup_is_set(descriptors[i]))
-            return true;
-    }
-    return false;
+    if (descriptor == LIFELINE_DESCRIPTOR)
+        return simulated_lifeline_is_readable(schedule.current->place);
+    return descriptor >= WAKEUP_DESCRIPTOR_EGRESS &&
+           descriptor < WAKEUP_DESCRIPTOR_INGEST + WAKEUP_DESCRIPTOR_COUNT &&
+           simulated_wakeup_is_set(descriptor);
 }
 
-int http_client_wait(struct http_client *client, const int *descriptors,
-                     size_t descriptor_count, int timeout_ms)
+/* Returns how many of them are readable. */
+static int look_at(struct http_watch *watches, size_t count)
+{
+    int readable = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        watches[i].is_readable = is_readable(watches[i].descriptor);
+        readable += watches[i].is_readable;
+    }
+    return readable;
+}
+
+int http_client_wait(struct http_client *client, struct http_watch *watches,
+                     size_t watch_count, int timeout_ms)
 {
     int64_t end = schedule.now + timeout_ms * NS_PER_MS;
 
     settle(client);
     schedule_step();
-    while (!is_due(client) && !is_readable(descriptors, descriptor_count) &&
+    while (look_at(watches, watch_count) == 0 && !is_due(client) &&
            schedule.now < end)
         process_sleep(end);
     return is_due(client);

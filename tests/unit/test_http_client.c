@@ -545,13 +545,19 @@ END_TEST
 START_TEST(wait_ends_when_a_descriptor_of_the_caller_is_readable)
 {
     int kick = eventfd(1, EFD_CLOEXEC);
+    int silent = eventfd(0, EFD_CLOEXEC);
+    struct http_watch watches[] = { { .descriptor = silent },
+                                    { .descriptor = kick } };
     struct monotonic before = clock_monotonic();
 
-    ck_assert_int_eq(http_client_wait(client, &kick, 1, 10000), 1);
+    ck_assert_int_eq(http_client_wait(client, watches, 2, 10000), 1);
+    ck_assert(!watches[0].is_readable);
+    ck_assert(watches[1].is_readable);
 
     ck_assert_int_lt(monotonic_between(before, clock_monotonic()),
                      5 * NS_PER_SECOND);
     close(kick);
+    close(silent);
 }
 END_TEST
 
