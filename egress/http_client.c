@@ -75,6 +75,9 @@ static int on_request_begins(void *user, char *peer, char *local, int peer_port,
     return slot->was_whole ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
+/* What libcurl sends between two looks at its sockets. */
+#define UPLOAD_BUFFER_BYTES (256 * 1024L)
+
 /*
  * The body goes out through this callback, and not by CURLOPT_POSTFIELDS, so
  * that we know how much of it went; the copy is the one libcurl makes anyway.
@@ -207,6 +210,7 @@ static CURLcode slot_set_connection(struct slot *slot,
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_PIPEWAIT, 0L);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
     SET(CURLOPT_TCP_NODELAY, 1L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_TCP_KEEPIDLE, 15L);
