@@ -107,12 +107,18 @@ static void kill_everything(void)
     simulated_supervisor_kill(soon(500 * NS_PER_MS), SUPERVISOR_LEAVES_NOBODY);
 }
 
+/* SIGSTOP, for longer than its supervisor bears, or for more than a minute. */
 static void pause_one(void)
 {
+    int64_t most = (chance(4) == 0 ? 90 : 8) * NS_PER_SECOND;
     size_t place = SUPERVISE_INGEST + chance(3);
 
+    if (chance(2)) /* one that no supervisor knows, if there is any */
+        place += CHILDREN_MOST;
+    if (schedule.processes[place].state == PROCESS_ABSENT)
+        place = SUPERVISE_INGEST + chance(3);
     schedule_note("paused", place, 0);
-    schedule.processes[place].paused_until = soon(8 * NS_PER_SECOND);
+    schedule.processes[place].paused_until = soon(most);
 }
 
 static void cut_nsqd(void)

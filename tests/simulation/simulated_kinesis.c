@@ -21,12 +21,6 @@
 #define SHARDS_OPEN_MOST 6
 #define RECORD_KIB       16
 
-/*
- * What the sender makes of a record on a shard that its map does not know is
- * decided when it has listed the shards: by then at the latest.
- */
-#define DOUBT_NS (10 * NS_PER_SECOND)
-
 enum flight_course {
     FLIGHT_LEFT,  /* on its way, or being answered */
     FLIGHT_DUE,   /* there is a reply, or a failure, to be taken */
@@ -45,7 +39,9 @@ struct flight {
     char content_type[64];
     uint8_t *body;
     size_t body_length;
-    bool is_faithful; /* the reply says what happened */
+    int64_t listed_at; /* when its sender had asked for the shards last */
+    bool is_faithful;  /* the reply says what happened */
+    bool is_doubtful;  /* it names a shard that the sender may not know */
     uint8_t *reply;
     size_t reply_length;
     int status;
@@ -59,6 +55,7 @@ struct flight {
 struct http_client {
     uint64_t life;
     int64_t timeout_ns;
+    int64_t listed_at;
     struct flight *slots[SLOTS_MOST]; /* NULL: idle */
 };
 
@@ -68,7 +65,9 @@ static struct flight *flights[FLIGHTS_MOST];
 static size_t flight_count;
 static size_t seen[SIMULATOR_RULES_MOST]; /* records by shard */
 static int64_t hidden_until;
-static int64_t reshard_at;
+static uint32_t first_shards; /* those that every sender knows */
+static bool has_resharded;
+static bool has_lied; /* a reply may name a shard that there is not */
 
 static struct simulator_moment moment(void)
 {
@@ -91,7 +90,9 @@ void simulated_kinesis_begin(uint64_t seed, uint32_t shard_count)
     simulator.streams->record_kib = RECORD_KIB;
     memset(seen, 0, sizeof(seen));
     hidden_until = 0;
-    reshard_at = -DOUBT_NS;
+    first_shards = shard_count;
+    has_resharded = false;
+    has_lied = false;
 }
 
 void simulated_kinesis_end(void)
@@ -115,6 +116,7 @@ void simulated_kinesis_on_ended(uint64_t life)
 
 void simulated_kinesis_script(const char *rule)
 {
+    has_lied |= strstr(rule, "wrong_shard") || strstr(rule, "unknown_shard");
     if (simulator.script.count > SIMULATOR_RULES_MOST - 8)
         simulator_script_clear(&simulator.script);
     if (simulator_script_add(&simulator.script, bytes_of_text(rule))) {
@@ -140,7 +142,7 @@ void simulated_kinesis_reshard(void)
     uint32_t index = stream->open[place];
     struct simulator_moment now = moment();
 
-    reshard_at = schedule.now;
+    has_resharded = true;
     if (stream->open_count == SHARDS_OPEN_MOST ||
         (stream->open_count > 1 && chance(2) == 0)) {
         uint32_t next =
@@ -157,6 +159,18 @@ void simulated_kinesis_reshard(void)
 
 /* --- the judge's eye on the stream */
 
+/*
+ * Such a record is accepted when the sender has listed the shards; and after a
+ * lie about them, when it has lost patience with the lists.
+ */
+static bool is_news(const struct simulator_shard *shard,
+                    const struct flight *flight)
+{
+    return shard->index >= first_shards &&
+           (has_lied || shard->created_ms * NS_PER_MS >=
+                            SIMULATED_EPOCH_NS + flight->listed_at);
+}
+
 static void show_record(const struct simulator_shard *shard,
                         const struct simulator_record *record,
                         struct flight *flight)
@@ -170,9 +184,10 @@ static void show_record(const struct simulator_shard *shard,
         .sent = flight ? flight->sent : 0,
         .company = XXH3_64bits(record->bytes,
                                record->key_length + record->data_length),
-        .is_movable = reshard_at > 0,
+        .is_movable = has_resharded,
     };
 
+    schedule_note("record", shard->index, count);
     if (count == 0)
         judge_accuse("altered", 0);
     for (size_t i = 0; i < count; i++)
@@ -191,6 +206,7 @@ static void show_record(const struct simulator_shard *shard,
         judge_on_stored(message, &copy);
         if (!flight)
             continue;
+        flight->is_doubtful |= is_news(shard, flight);
         flight->stored = realloc(flight->stored, (flight->stored_count + 1) *
                                                      sizeof(*flight->stored));
         flight->stored[flight->stored_count++] = judge_number(message);
@@ -329,10 +345,21 @@ int http_client_new(const struct http_client_settings *settings,
     return 0;
 }
 
-/*
- * The caller comes back after it has dealt with the replies it took: from now
- * on, what they said is known, unless the shards were moving.
- */
+/* What the sender knows when it has dealt with this reply. */
+static void learn(struct http_client *client, const struct flight *flight)
+{
+    if (flight->failure || !flight->is_faithful || flight->status != 200)
+        return;
+    if (strstr(flight->target, "ListShards"))
+        client->listed_at = flight->sent;
+    schedule_note("heard", flight->stored_count, flight->is_doubtful);
+    if (flight->is_doubtful)
+        return;
+    for (size_t i = 0; i < flight->stored_count; i++)
+        judge_on_heard(&judge.messages[flight->stored[i]]);
+}
+
+/* The caller comes back: it has dealt with the replies it took. */
 static void settle(struct http_client *client)
 {
     for (unsigned i = 0; i < SLOTS_MOST; i++) {
@@ -340,10 +367,7 @@ static void settle(struct http_client *client)
 
         if (!flight || flight->course != FLIGHT_TAKEN)
             continue;
-        if (!flight->failure && flight->is_faithful &&
-            schedule.now - reshard_at > DOUBT_NS)
-            for (size_t k = 0; k < flight->stored_count; k++)
-                judge_on_heard(&judge.messages[flight->stored[k]]);
+        learn(client, flight);
         forget(flight);
         client->slots[i] = NULL;
     }
@@ -375,6 +399,7 @@ int http_client_start(struct http_client *client, unsigned slot,
     flight->life = client->life;
     flight->slot = slot;
     flight->sent = schedule.now;
+    flight->listed_at = client->listed_at;
     for (size_t i = 0; i < request->header_count; i++)
         copy_header(flight, request->headers[i]);
     flight->body_length = request->body.length;
