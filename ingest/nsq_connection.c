@@ -222,6 +222,7 @@ static int take_message(struct nsq_connection *c, const struct nsq_frame *frame,
                     frame->body.length);
     arrival->kind = NSQ_ARRIVED_MESSAGE;
     c->in_flight++;
+    c->last_given = c->now;
     return 0;
 }
 
@@ -281,6 +282,7 @@ static int take_subscribed(struct nsq_connection *c,
         return fail(c, NSQ_FAILURE_BROKEN, "nsqd did not answer SUB with OK");
     enter(c, NSQ_CONNECTION_SUBSCRIBED);
     arrival->kind = NSQ_ARRIVED_SUBSCRIBED;
+    c->last_given = c->now;
     arrival->terms = c->terms;
     return 0;
 }
@@ -517,8 +519,13 @@ void nsq_connection_on_delivered_again(struct nsq_connection *c)
 
 bool nsq_connection_should_renew(const struct nsq_connection *c)
 {
+    int64_t patience =
+        2 * c->settings->identity.heartbeat_interval_ms * NS_PER_MS;
+    bool is_still = c->in_flight == 0 &&
+                    monotonic_between(c->last_given, c->now) > patience;
+
     return c->ready > 0 && c->leaked_credits > 0 &&
-           c->leaked_credits >= c->ready / 4;
+           (is_still || c->leaked_credits >= c->ready / 4);
 }
 
 struct bytes nsq_connection_output(struct nsq_connection *c)

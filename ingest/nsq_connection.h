@@ -125,6 +125,7 @@ struct nsq_connection {
 
     struct monotonic now;        /* of the last feed */
     struct monotonic last_frame; /* a whole frame had come */
+    struct monotonic last_given; /* a message came, or the subscription */
     struct monotonic answer_due; /* in the states before SUBSCRIBED */
     struct monotonic touch_due;  /* for what is parked */
     uint32_t ready;              /* RDY as nsqd knows it */
@@ -224,6 +225,10 @@ void nsq_connection_on_delivered_again(struct nsq_connection *connection);
  * FIN or REQ fails and one slot of RDY is lost for ever; when all are lost,
  * nsqd sends nothing more and says nothing. Every failed FIN and REQ is
  * counted, which is an upper bound. False while RDY is 0: nothing is missed.
+ *
+ * Also true when any may be lost, none is held, and no message has come for two
+ * heartbeats: either nothing is published, and a new connection costs nothing,
+ * or this is the stall.
  */
 bool nsq_connection_should_renew(const struct nsq_connection *connection);
 

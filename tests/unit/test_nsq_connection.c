@@ -495,6 +495,38 @@ START_TEST(lost_credits_weigh_more_when_ready_becomes_less)
 }
 END_TEST
 
+START_TEST(any_lost_credit_is_doubted_when_nothing_comes_any_more)
+{
+    struct nsq_arrival arrival;
+    struct nsq_message_id id = id_of(ID_1);
+
+    subscribe();
+    ck_assert_int_eq(nsq_connection_set_ready(&connection, 2000), 0);
+    put_message(ID_1, "a");
+    put_message(ID_1, "a");
+    feed(at(10));
+    assert_message(ID_1, "a");
+    assert_message(ID_1, "a");
+    finish_turn();
+    nsq_connection_on_second_copy(&connection);
+    put_response("_heartbeat_");
+    feed(at(71));
+    ck_assert_int_eq(next(&arrival), NSQ_CONNECTION_NOTHING);
+    finish_turn();
+    ck_assert(!nsq_connection_should_renew(&connection)); /* one is held */
+
+    ck_assert_int_eq(nsq_connection_finish(&connection, &id), 0);
+    ck_assert(nsq_connection_should_renew(&connection));
+    put_message(ID_2, "b");
+    feed(at(72));
+    assert_message(ID_2, "b");
+    finish_turn();
+    id = id_of(ID_2);
+    ck_assert_int_eq(nsq_connection_finish(&connection, &id), 0);
+    ck_assert(!nsq_connection_should_renew(&connection)); /* messages come */
+}
+END_TEST
+
 START_TEST(message_put_back_comes_again)
 {
     struct nsq_arrival arrival;
@@ -806,6 +838,8 @@ static TCase *messages_case(void)
         messages,
         connection_is_renewed_when_a_quarter_of_its_credits_may_be_lost);
     tcase_add_test(messages, lost_credits_weigh_more_when_ready_becomes_less);
+    tcase_add_test(messages,
+                   any_lost_credit_is_doubted_when_nothing_comes_any_more);
     tcase_add_test(messages,
                    commands_of_a_connection_that_is_not_open_are_refused);
     tcase_add_test(messages, close_lets_messages_finish_and_ready_rest);
