@@ -519,10 +519,9 @@ void nsq_connection_on_delivered_again(struct nsq_connection *c)
 
 bool nsq_connection_should_renew(const struct nsq_connection *c)
 {
-    int64_t patience =
-        2 * c->settings->identity.heartbeat_interval_ms * NS_PER_MS;
+    int64_t interval = c->settings->identity.heartbeat_interval_ms * NS_PER_MS;
     bool is_still = c->in_flight == 0 &&
-                    monotonic_between(c->last_given, c->now) > patience;
+                    monotonic_between(c->last_given, c->now) > 2 * interval;
 
     return c->ready > 0 && c->leaked_credits > 0 &&
            (is_still || c->leaked_credits >= c->ready / 4);
