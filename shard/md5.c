@@ -7,6 +7,18 @@ static uint32_t rotate_left(uint32_t value, unsigned count)
     return value << count | value >> (32 - count);
 }
 
+/*
+ * A step waits for the one before it, whose result is its b: whatever does not
+ * need b comes first. Of the two bits that G can be of, at most one is set, so
+ * that they may be added to the sum one by one, and only one of them waits. Left
+ * alone, gcc sorts the additions so that more of them wait.
+ */
+#define KEEP(value) __asm__("" : "+r"(value))
+#define F(x, y, z)  ((z) ^ ((x) & ((y) ^ (z))))
+#define G(x, y, z)  (((y) & ~(z)) + ((x) & (z)))
+#define H(x, y, z)  ((x) ^ (y) ^ (z))
+#define I(x, y, z)  ((y) ^ ((x) | ~(z)))
+
 /* Little endian, as bytes.h asserts: words are loaded as they lie. */
 static void add_block(uint32_t state[4], const uint8_t *block)
 {
@@ -18,7 +30,9 @@ static void add_block(uint32_t state[4], const uint8_t *block)
 
     memcpy(x, block, sizeof(x));
 #define MD5_STEP(function, a, b, c, d, word, shift, constant)                  \
-    (a) += function(b, c, d) + x[word] + UINT32_C(constant);                   \
+    (a) += x[word] + UINT32_C(constant);                                       \
+    KEEP(a);                                                                   \
+    (a) += function(b, c, d);                                                  \
     (a) = (b) + rotate_left(a, shift);
 #include "shard/md5_steps.tbl"
     state[0] += a;
