@@ -193,7 +193,8 @@ static struct bytes protobuf_of(const struct aggregator_blob *blob)
                     blob->length - AGGREGATOR_FRAME);
 }
 
-void aggregator_seal(const struct aggregator_blob *blobs, size_t count)
+void aggregator_seal(const struct aggregator_blob *blobs, size_t count,
+                     const struct md5_companion *companion)
 {
     struct bytes protobufs[SEALED_TOGETHER];
     uint8_t digests[SEALED_TOGETHER][MD5_LENGTH];
@@ -203,7 +204,7 @@ void aggregator_seal(const struct aggregator_blob *blobs, size_t count)
 
         for (size_t i = 0; i < now; i++)
             protobufs[i] = protobuf_of(&blobs[i]);
-        md5_many(protobufs, now, digests);
+        md5_many_beside(protobufs, now, digests, companion);
         for (size_t i = 0; i < now; i++)
             memcpy(blobs[i].place + blobs[i].length - MD5_LENGTH, digests[i],
                    MD5_LENGTH);

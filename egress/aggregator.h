@@ -150,9 +150,11 @@ struct aggregator_blob aggregator_close(struct aggregator *aggregator);
 
 /*
  * Write the MD5 of closed blobs. Together, because MD5s of several blobs cost
- * little more than one (md5_many()); best if they are about equally long.
+ * little more than one (md5_many()); best if they are about equally long. With
+ * a companion, as md5_many_beside(), or NULL.
  */
-void aggregator_seal(const struct aggregator_blob *blobs, size_t count);
+void aggregator_seal(const struct aggregator_blob *blobs, size_t count,
+                     const struct md5_companion *companion);
 
 /*
  * True if a user record must not be sent plain, because it begins with the

@@ -146,6 +146,7 @@ static int send_request(struct egress *egress, struct request *request)
         .target = PUT_RECORDS_TARGET,
         .content_type = put_records_content_type(request->format),
         .body = body,
+        .body_hash = request->body_hash,
     };
     int result;
 

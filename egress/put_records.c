@@ -122,7 +122,17 @@ void put_records_change_tail(struct put_records *request, size_t position,
                              struct bytes payload, size_t count)
 {
     assert(position < request->body.length && count <= payload.length);
-    request->encoding->put_tail(request->body.data + position, payload, count);
+    request->encoding->put_tail(request->body.data + position, payload,
+                                payload.length - count);
+}
+
+struct bytes put_records_before_tail(const struct put_records *request,
+                                     size_t position, size_t length,
+                                     size_t count)
+{
+    assert(position < request->body.length && count <= length);
+    return bytes_of(request->body.data,
+                    position + request->encoding->tail_offset(length - count));
 }
 
 struct bytes put_records_close(struct put_records *request)

@@ -100,6 +100,14 @@ int put_records_add(struct put_records *request,
 void put_records_change_tail(struct put_records *request, size_t position,
                              struct bytes payload, size_t count);
 
+/*
+ * What the body has in front of the last `count` bytes of the payload at
+ * `position`, which is `length` bytes long: nothing of that will change.
+ */
+struct bytes put_records_before_tail(const struct put_records *request,
+                                     size_t position, size_t length,
+                                     size_t count);
+
 /* End the body and return it. */
 struct bytes put_records_close(struct put_records *request);
 

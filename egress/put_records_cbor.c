@@ -53,11 +53,9 @@ static size_t put_entry(struct bytes_writer *body,
     return position;
 }
 
-static void put_tail(uint8_t *at, struct bytes payload, size_t count)
+static void put_tail(uint8_t *at, struct bytes payload, size_t kept)
 {
-    size_t kept = payload.length - count;
-
-    memcpy(at + kept, payload.data + kept, count);
+    memcpy(at + kept, payload.data + kept, payload.length - kept);
 }
 
 static void put_end(struct bytes_writer *body)
@@ -167,6 +165,7 @@ const struct put_records_encoding put_records_cbor = {
     .put_entry = put_entry,
     .put_end = put_end,
     .put_tail = put_tail,
+    .tail_offset = same_length,
     .read_reply = read_reply,
     .read_error = read_error,
 };

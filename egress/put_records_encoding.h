@@ -35,8 +35,12 @@ struct put_records_encoding {
                         const struct put_records_entry *entry, size_t index);
     void (*put_end)(struct bytes_writer *body);
 
-    /* Write the last `count` bytes of a payload that begins at `at` again. */
-    void (*put_tail)(uint8_t *at, struct bytes payload, size_t count);
+    /*
+     * Write the bytes of a payload behind its first `kept` ones again, where
+     * it begins at `at`; how many bytes behind `at` that writes first.
+     */
+    void (*put_tail)(uint8_t *at, struct bytes payload, size_t kept);
+    size_t (*tail_offset)(size_t kept);
 
     /*
      * Read well-formedness and names only. read_reply() fills in up to `most`

@@ -56,11 +56,15 @@ static size_t put_entry(struct bytes_writer *body,
 }
 
 /* Three bytes are four characters: begin where a group of both begins. */
-static void put_tail(uint8_t *at, struct bytes payload, size_t count)
+static size_t tail_offset(size_t kept)
 {
-    size_t groups = (payload.length - count) / 3;
+    return kept / 3 * 4;
+}
 
-    (void)base64_encode(bytes_skip(payload, 3 * groups), at + 4 * groups);
+static void put_tail(uint8_t *at, struct bytes payload, size_t kept)
+{
+    (void)base64_encode(bytes_skip(payload, kept / 3 * 3),
+                        at + tail_offset(kept));
 }
 
 static void put_end(struct bytes_writer *body)
@@ -162,6 +166,7 @@ const struct put_records_encoding put_records_json = {
     .put_entry = put_entry,
     .put_end = put_end,
     .put_tail = put_tail,
+    .tail_offset = tail_offset,
     .read_reply = read_reply,
     .read_error = read_error,
 };

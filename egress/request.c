@@ -153,16 +153,33 @@ int request_add(struct request *request, struct queue_sender *sender,
     return result;
 }
 
-/* A seal at a time would leave most of a processor idle. */
-struct bytes request_close(struct request *request)
+/* What will not change when the aggregates are sealed: up to the first seal. */
+static struct bytes lasting_start(const struct request *request)
 {
+    for (size_t i = 0; i < request->entry_count; i++) {
+        const struct request_entry *entry = &request->entries[i];
+
+        if (entry->blob.place)
+            return put_records_before_tail(&request->writer, entry->position,
+                                           entry->blob.length, MD5_LENGTH);
+    }
+    return bytes_written(&request->writer.body);
+}
+
+/*
+ * A seal at a time would leave most of a processor idle, and so would the
+ * body's hash behind the seals.
+ */
+static void seal(struct request *request, struct body_hash *hash)
+{
+    const struct md5_companion hashing = { body_hash_step, hash };
     struct aggregator_blob blobs[KINESIS_RECORDS_PER_REQUEST_MOST];
     size_t count = 0;
 
     for (size_t i = 0; i < request->entry_count; i++)
         if (request->entries[i].blob.place)
             blobs[count++] = request->entries[i].blob;
-    aggregator_seal(blobs, count);
+    aggregator_seal(blobs, count, &hashing);
     for (size_t i = 0; i < request->entry_count; i++) {
         const struct request_entry *entry = &request->entries[i];
 
@@ -171,5 +188,15 @@ struct bytes request_close(struct request *request)
                 &request->writer, entry->position,
                 bytes_of(entry->blob.place, entry->blob.length), MD5_LENGTH);
     }
-    return put_records_close(&request->writer);
+}
+
+struct bytes request_close(struct request *request)
+{
+    struct body_hash hash = body_hash_start(lasting_start(request));
+    struct bytes body;
+
+    seal(request, &hash);
+    body = put_records_close(&request->writer);
+    body_hash_finish(&hash, body, request->body_hash);
+    return body;
 }

@@ -17,6 +17,7 @@
  *      reader can tell copies from originals.
  */
 
+#include "egress/body_hash.h"
 #include "egress/kinesis_limits.h"
 #include "egress/put_records.h"
 #include "egress/queue_sender.h"
@@ -48,6 +49,7 @@ struct request {
     uint64_t refused_count; /* too large, decided while it was filled */
     struct monotonic sent;
     size_t blob_bytes; /* of all aggregates, in the encoder's place */
+    uint8_t body_hash[BODY_HASH_LENGTH]; /* SHA-256 of a closed one's body */
 };
 
 /*
@@ -95,8 +97,8 @@ int request_add(struct request *request, struct queue_sender *sender,
                 const struct request_surroundings *surroundings);
 
 /*
- * Seal the aggregates, all of them together, and end the body. The encoder's
- * place is free then.
+ * Seal the aggregates, all of them together, end the body and hash it. The
+ * encoder's place is free then.
  */
 struct bytes request_close(struct request *request);
 

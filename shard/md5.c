@@ -64,14 +64,35 @@ size_t md5_make_end(struct bytes input, uint8_t blocks[2 * MD5_BLOCK])
     return padded / MD5_BLOCK;
 }
 
-void md5(struct bytes input, uint8_t digest[MD5_LENGTH])
+void md5_add_beside(md5_add_blocks *add_blocks, uint32_t *state,
+                    const uint8_t **blocks, size_t count,
+                    const struct md5_companion *companion)
+{
+    if (!companion) {
+        add_blocks(state, blocks, count);
+        return;
+    }
+    for (; count > 0; count--) {
+        add_blocks(state, blocks, 1);
+        companion->step(companion->context);
+    }
+}
+
+void md5_beside(struct bytes input, uint8_t digest[MD5_LENGTH],
+                const struct md5_companion *companion)
 {
     uint32_t state[4] = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476 };
     uint8_t end[2 * MD5_BLOCK];
     const uint8_t *blocks = input.data;
 
-    md5_scalar_add_blocks(state, &blocks, input.length / MD5_BLOCK);
+    md5_add_beside(md5_scalar_add_blocks, state, &blocks,
+                   input.length / MD5_BLOCK, companion);
     blocks = end;
     md5_scalar_add_blocks(state, &blocks, md5_make_end(input, end));
     memcpy(digest, state, MD5_LENGTH);
+}
+
+void md5(struct bytes input, uint8_t digest[MD5_LENGTH])
+{
+    md5_beside(input, digest, NULL);
 }

@@ -25,3 +25,21 @@ void md5(struct bytes input, uint8_t digest[MD5_LENGTH]);
 /* digests[i] becomes the MD5 of inputs[i], for all i < count. */
 void md5_many(const struct bytes *inputs, size_t count,
               uint8_t (*digests)[MD5_LENGTH]);
+
+/*
+ * Other work that goes in small steps, each waiting for the one before it, as
+ * another hash does: a processor does both in little more than the time of the
+ * longer, if it has them before it together.
+ */
+struct md5_companion {
+    void (*step)(void *context); /* best as long as MD5 takes for 64 bytes */
+    void *context;
+};
+
+/*
+ * As md5_many(). step() is called once for each 64 bytes of the longest input
+ * or so: the caller finishes what is left of the work.
+ */
+void md5_many_beside(const struct bytes *inputs, size_t count,
+                     uint8_t (*digests)[MD5_LENGTH],
+                     const struct md5_companion *companion);

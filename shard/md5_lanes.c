@@ -21,6 +21,7 @@ struct work {
     const struct bytes *inputs;
     size_t count;
     uint8_t (*digests)[MD5_LENGTH];
+    const struct md5_companion *companion; /* or NULL */
 
     size_t next;   /* the first input that no lane has taken yet */
     size_t active; /* lanes that have an input */
@@ -109,7 +110,8 @@ static void add_common_blocks(struct work *work)
     for (size_t i = 0; i < work->way->lanes; i++)
         if (work->lanes[i].block_count == IDLE)
             work->blocks[i] = borrowed;
-    work->way->add_blocks(work->state, work->blocks, count);
+    md5_add_beside(work->way->add_blocks, work->state, work->blocks, count,
+                   work->companion);
     for (size_t i = 0; i < work->way->lanes; i++)
         if (work->lanes[i].block_count != IDLE)
             advance(work, i, count);
@@ -123,7 +125,8 @@ static void finish_lane(struct work *work, size_t i)
 
     for (size_t word = 0; word < 4; word++)
         state[word] = work->state[word * work->way->lanes + i];
-    md5_scalar_add_blocks(state, &work->blocks[i], lane->block_count);
+    md5_add_beside(md5_scalar_add_blocks, state, &work->blocks[i],
+                   lane->block_count, work->companion);
     if (!lane->is_in_end) {
         enter_end(work, i);
         md5_scalar_add_blocks(state, &work->blocks[i], lane->block_count);
@@ -132,17 +135,20 @@ static void finish_lane(struct work *work, size_t i)
 }
 
 void md5_many_in(const struct md5_way *way, const struct bytes *inputs,
-                 size_t count, uint8_t (*digests)[MD5_LENGTH])
+                 size_t count, uint8_t (*digests)[MD5_LENGTH],
+                 const struct md5_companion *companion)
 {
-    struct work work = {
-        .way = way, .inputs = inputs, .count = count, .digests = digests
-    };
+    struct work work = { .way = way,
+                         .inputs = inputs,
+                         .count = count,
+                         .digests = digests,
+                         .companion = companion };
     uint8_t ends[MD5_LANES_MOST][2 * MD5_BLOCK];
 
     assert(way->lanes <= MD5_LANES_MOST);
     if (count < way->worth || way->lanes == 1) {
         for (size_t i = 0; i < count; i++)
-            md5(inputs[i], digests[i]);
+            md5_beside(inputs[i], digests[i], companion);
         return;
     }
     for (size_t i = 0; i < way->lanes; i++) {
@@ -186,8 +192,9 @@ const struct md5_way *md5_way_at(size_t index)
     return index < count_ways() ? &ways[index] : NULL;
 }
 
-void md5_many(const struct bytes *inputs, size_t count,
-              uint8_t (*digests)[MD5_LENGTH])
+void md5_many_beside(const struct bytes *inputs, size_t count,
+                     uint8_t (*digests)[MD5_LENGTH],
+                     const struct md5_companion *companion)
 {
     static const struct md5_way *_Atomic widest; /* chosen by the first call */
     const struct md5_way *way =
@@ -197,5 +204,11 @@ void md5_many(const struct bytes *inputs, size_t count,
         way = &ways[count_ways() - 1];
         atomic_store_explicit(&widest, way, memory_order_relaxed);
     }
-    md5_many_in(way, inputs, count, digests);
+    md5_many_in(way, inputs, count, digests, companion);
+}
+
+void md5_many(const struct bytes *inputs, size_t count,
+              uint8_t (*digests)[MD5_LENGTH])
+{
+    md5_many_beside(inputs, count, digests, NULL);
 }

@@ -52,9 +52,19 @@ struct md5_way {
  */
 const struct md5_way *md5_way_at(size_t index);
 
-/* As md5_many(), in a given way. */
+/* As md5_many_beside(), in a given way; companion NULL: none. */
 void md5_many_in(const struct md5_way *way, const struct bytes *inputs,
-                 size_t count, uint8_t (*digests)[MD5_LENGTH]);
+                 size_t count, uint8_t (*digests)[MD5_LENGTH],
+                 const struct md5_companion *companion);
+
+/* As md5(), with a companion or NULL. */
+void md5_beside(struct bytes input, uint8_t digest[MD5_LENGTH],
+                const struct md5_companion *companion);
+
+/* add_blocks(), one block at a time if there is a companion. */
+void md5_add_beside(md5_add_blocks *add_blocks, uint32_t *state,
+                    const uint8_t **blocks, size_t count,
+                    const struct md5_companion *companion);
 
 /*
  * The end of an input: what is left behind its last whole block, 0x80, zeros,

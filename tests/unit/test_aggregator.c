@@ -150,7 +150,7 @@ static struct bytes close_aggregate(void)
 {
     struct aggregator_blob blob = aggregator_close(&aggregator);
 
-    aggregator_seal(&blob, 1);
+    aggregator_seal(&blob, 1, NULL);
     return bytes_of(blob.place, blob.length);
 }
 
@@ -463,7 +463,7 @@ START_TEST(aggregates_sealed_together_are_as_if_alone)
         at += blobs[i].length;
     }
 
-    aggregator_seal(blobs, ARRAY_LENGTH(blobs));
+    aggregator_seal(blobs, ARRAY_LENGTH(blobs), NULL);
 
     for (size_t i = 0; i < ARRAY_LENGTH(blobs); i++) {
         decode(bytes_of(blobs[i].place, blobs[i].length));

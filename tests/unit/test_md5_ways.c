@@ -25,13 +25,18 @@ static void fill(void)
         memory[i] = (uint8_t)(i * 167 + (i >> 3) * 13 + 5);
 }
 
-static void compare(const struct md5_way *way, const struct bytes *inputs,
-                    size_t count)
+static void count_step(void *context)
+{
+    (*(size_t *)context)++;
+}
+
+static void compare_with(const struct md5_way *way, const struct bytes *inputs,
+                         size_t count, const struct md5_companion *companion)
 {
     static uint8_t digests[INPUTS_MOST + 1][MD5_LENGTH];
 
     memset(digests, 0xee, sizeof(digests));
-    md5_many_in(way, inputs, count, digests);
+    md5_many_in(way, inputs, count, digests, companion);
     for (size_t i = 0; i < count; i++) {
         uint8_t expected[MD5_LENGTH];
 
@@ -48,6 +53,16 @@ static void compare(const struct md5_way *way, const struct bytes *inputs,
     }
 }
 
+static void compare(const struct md5_way *way, const struct bytes *inputs,
+                    size_t count)
+{
+    size_t steps = 0;
+    const struct md5_companion companion = { count_step, &steps };
+
+    compare_with(way, inputs, count, NULL);
+    compare_with(way, inputs, count, &companion);
+}
+
 /* One lane after the other, and all lanes alike, as keys of one read are. */
 static void compare_lengths(const struct md5_way *way)
 {
@@ -61,6 +76,26 @@ static void compare_lengths(const struct md5_way *way)
         for (size_t i = 0; i < 40; i++)
             inputs[i] = bytes_of(memory + 7 * i, length);
         compare(way, inputs, 40);
+    }
+}
+
+/* As often as the longest has blocks; all of them for one that is alone. */
+static void count_steps(const struct md5_way *way)
+{
+    struct bytes inputs[INPUTS_MOST];
+    size_t steps;
+    const struct md5_companion companion = { count_step, &steps };
+
+    for (size_t count = 1; count <= way->lanes; count++) {
+        for (size_t i = 0; i < count; i++)
+            inputs[i] = bytes_of(memory + i, 100 * MD5_BLOCK);
+        steps = 0;
+        compare_with(way, inputs, count, &companion);
+        if (steps >= 100)
+            continue;
+        printf("%s: only %zu steps beside %zu inputs\n", way->name, steps,
+               count);
+        failures++;
     }
 }
 
@@ -121,6 +156,7 @@ int main(void)
         printf("%s: %zu lanes\n", way->name, way->lanes);
         compare_lengths(way);
         compare_mixes(way);
+        count_steps(way);
     }
 #if defined(__x86_64__) || defined(__aarch64__)
     if (count < 2) {

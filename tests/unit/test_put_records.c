@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base64.h"
 #include "egress/kinesis_limits.h"
 #include "egress/put_records.h"
 
@@ -63,11 +64,13 @@ START_TEST(changed_tail_is_as_if_it_had_been_added_so)
 {
     static uint8_t payload[100];
     static uint8_t expected[512];
+    static uint8_t lasting[512];
 
     for (size_t length = 0; length < sizeof(payload); length++) {
         size_t count = length < 16 ? length : 16;
         struct bytes added = bytes_of(payload, length);
         struct bytes body;
+        struct bytes before;
         size_t position;
 
         memset(payload, 0x5a, sizeof(payload));
@@ -82,9 +85,16 @@ START_TEST(changed_tail_is_as_if_it_had_been_added_so)
         ck_assert_int_eq(add(bytes_of("before", 6), bytes_of("k", 1)), 0);
         ck_assert_int_eq(add(added, bytes_of("key", 3)), 0);
         position = request.payload_position;
+        before = put_records_before_tail(&request, position, length, count);
+        ck_assert_uint_ge(before.length, position);
         memset(payload + length - count, 0x5a, count);
+        memcpy(lasting, before.data, before.length);
         put_records_change_tail(&request, position, added, count);
 
+        ck_assert(bytes_equal(before, bytes_of(lasting, before.length)));
+        /* Three bytes or fewer before the change, as base64 has it. */
+        ck_assert_uint_ge(before.length + 4 + base64_length(count),
+                          position + base64_length(length));
         ck_assert(bytes_equal(put_records_close(&request),
                               bytes_of(expected, body.length)));
     }

@@ -95,6 +95,10 @@ START_TEST(changed_tail_is_as_if_it_had_been_added_so)
                          bytes_writer_on(body[i], sizeof(body[i])), 1024);
         ck_assert_int_eq(put_records_add(&request, &entry), 0);
         if (i == 0) {
+            struct bytes before = put_records_before_tail(
+                &request, request.payload_position, sizeof(payload), 16);
+
+            ck_assert_uint_eq(before.length, request.payload_position + 284);
             memset(payload + 284, 'b', 16);
             put_records_change_tail(&request, request.payload_position,
                                     entry.payload, 16);

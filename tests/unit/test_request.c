@@ -148,7 +148,10 @@ static const char *close_request(void)
 {
     static char text[512 * 1024];
     struct bytes body = request_close(&request);
+    uint8_t hash[BODY_HASH_LENGTH];
 
+    ck_assert_ptr_nonnull(SHA256(body.data, body.length, hash));
+    ck_assert_mem_eq(request.body_hash, hash, sizeof(hash));
     ck_assert_uint_lt(body.length, sizeof(text));
     memcpy(text, body.data, body.length);
     text[body.length] = '\0';
