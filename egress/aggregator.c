@@ -12,21 +12,14 @@
 #define TAG_PARTITION_KEY_INDEX 0x08 /* Record 1, varint */
 #define TAG_DATA                0x1a /* Record 3, bytes */
 
-/*
- * Whoever chooses the partition keys could choose many that fall into one slot;
- * the search ends here, and the key is written again.
- */
-#define PROBES_MOST 16
-
 /* Several times the lanes there are; it bounds the memory only. */
 #define SEALED_TOGETHER ((size_t)64)
 
-void aggregator_init(struct aggregator *aggregator,
-                     struct aggregator_slot *slots, size_t slot_count)
+void aggregator_init(struct aggregator *aggregator, struct key_slot *slots,
+                     size_t slot_count)
 {
-    assert(slot_count > 0 && (slot_count & (slot_count - 1)) == 0);
-    *aggregator =
-        (struct aggregator){ .slots = slots, .slot_count = slot_count };
+    *aggregator = (struct aggregator){ .record_count = 0 };
+    key_index_init(&aggregator->keys, slots, slot_count);
 }
 
 void aggregator_open(struct aggregator *aggregator, uint8_t *place,
@@ -34,13 +27,7 @@ void aggregator_open(struct aggregator *aggregator, uint8_t *place,
 {
     assert(capacity >= AGGREGATOR_FRAME &&
            capacity <= AGGREGATOR_CAPACITY_MOST);
-    /* A new generation frees every slot; 0 is that of slots never used. */
-    aggregator->generation++;
-    if (aggregator->generation == 0) {
-        memset(aggregator->slots, 0,
-               aggregator->slot_count * sizeof(*aggregator->slots));
-        aggregator->generation = 1;
-    }
+    key_index_clear(&aggregator->keys);
     memcpy(place, AGGREGATOR_MAGIC, AGGREGATOR_MAGIC_LENGTH);
     aggregator->place = place;
     aggregator->length = AGGREGATOR_MAGIC_LENGTH;
@@ -85,51 +72,15 @@ static size_t record_length(uint64_t table_index, size_t payload_length)
     return 1 + varint_size(table_index) + field_size(payload_length);
 }
 
-static bool slot_holds(const struct aggregator *aggregator,
-                       const struct aggregator_slot *slot,
-                       struct hash_key hash_key, struct bytes key)
-{
-    return hash_key_equal(slot->hash_key, hash_key) &&
-           bytes_equal(key, bytes_of(aggregator->place + slot->key_position,
-                                     slot->key_length));
-}
-
-/*
- * The slot that holds the key, or a free one for it, or NULL. All hash keys of
- * one shard begin alike: only the low bits tell them apart.
- */
-static struct aggregator_slot *find_slot(struct aggregator *aggregator,
-                                         struct hash_key hash_key,
-                                         struct bytes key)
-{
-    size_t mask = aggregator->slot_count - 1;
-
-    for (size_t i = 0; i < PROBES_MOST && i <= mask; i++) {
-        struct aggregator_slot *slot =
-            &aggregator->slots[(hash_key.low + i) & mask];
-
-        if (slot->generation != aggregator->generation ||
-            slot_holds(aggregator, slot, hash_key, key))
-            return slot;
-    }
-    return NULL;
-}
-
-/* Write the key into the blob and remember where, if it got a slot. */
+/* Write the key into the blob and remember where. */
 static uint8_t *put_key(struct aggregator *aggregator, uint8_t *to,
-                        struct aggregator_slot *slot, struct hash_key hash_key,
+                        struct key_slot *slot, struct hash_key hash_key,
                         struct bytes key)
 {
     to = put_field(to, TAG_PARTITION_KEY_TABLE, key);
-    if (slot && aggregator->key_count < aggregator->slot_count / 2)
-        *slot = (struct aggregator_slot){
-            .hash_key = hash_key,
-            .generation = aggregator->generation,
-            .key_position =
-                (uint32_t)((size_t)(to - aggregator->place) - key.length),
-            .key_length = (uint32_t)key.length,
-            .table_index = aggregator->key_count,
-        };
+    key_index_put(&aggregator->keys, slot, hash_key,
+                  (size_t)(to - aggregator->place) - key.length, key.length,
+                  aggregator->key_count);
     aggregator->key_count++;
     return to;
 }
@@ -138,7 +89,7 @@ int aggregator_add(struct aggregator *aggregator, struct hash_key hash_key,
                    struct bytes partition_key, struct bytes payload)
 {
     size_t room = aggregator->length_most - aggregator->length;
-    struct aggregator_slot *slot;
+    struct key_slot *slot;
     bool is_known;
     uint64_t table_index;
     size_t length;
@@ -148,8 +99,9 @@ int aggregator_add(struct aggregator *aggregator, struct hash_key hash_key,
     /* First, so that no sum below can overflow. */
     if (payload.length > room || partition_key.length > room)
         return AGGREGATOR_FULL;
-    slot = find_slot(aggregator, hash_key, partition_key);
-    is_known = slot && slot->generation == aggregator->generation;
+    slot = key_index_find(&aggregator->keys, hash_key, partition_key,
+                          aggregator->place);
+    is_known = key_index_holds(&aggregator->keys, slot);
     table_index = is_known ? slot->table_index : aggregator->key_count;
     if (SEEDED_BUG(key_index))
         table_index = 0;

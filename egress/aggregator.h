@@ -67,6 +67,7 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
+#include "egress/key_index.h"
 #include "shard/hash_key.h"
 #include "shard/md5.h"
 
@@ -83,19 +84,8 @@ enum aggregator_condition {
     AGGREGATOR_FULL = 1, /* nothing was added; close, and begin another one */
 };
 
-/* One partition key that is already in the blob. */
-struct aggregator_slot {
-    struct hash_key hash_key;
-    uint32_t generation;   /* of the blob it is in; others: slot is free */
-    uint32_t key_position; /* of its first byte in the blob */
-    uint32_t key_length;   /* bytes */
-    uint32_t table_index;  /* its place in partition_key_table */
-};
-
 struct aggregator {
-    struct aggregator_slot *slots; /* hash table, linear probing */
-    size_t slot_count;             /* power of two */
-    uint32_t generation;           /* of the open blob; never 0 */
+    struct key_index keys; /* of the open blob */
 
     uint8_t *place;        /* where the blob begins */
     size_t length;         /* bytes written: magic and protobuf */
@@ -105,14 +95,12 @@ struct aggregator {
 };
 
 /*
- * Give the aggregator its key index: `slot_count`, a power of two, slots of the
- * caller's memory, zeroed. Half as many different keys are found again in one
- * aggregate; a key beyond that is written once more whenever it comes, which
- * costs its bytes and nothing else. An index of the same size must be used
- * when an aggregate is to be encoded again.
+ * Give the aggregator the memory of its key index: as key_index_init(). Half of
+ * `slot_count` different keys are found again in one aggregate. An index of the
+ * same size must be used when an aggregate is to be encoded again.
  */
-void aggregator_init(struct aggregator *aggregator,
-                     struct aggregator_slot *slots, size_t slot_count);
+void aggregator_init(struct aggregator *aggregator, struct key_slot *slots,
+                     size_t slot_count);
 
 /*
  * Begin a blob at `place` that never grows beyond `capacity` bytes, its MD5

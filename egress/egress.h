@@ -65,7 +65,7 @@ struct egress {
     size_t in_flight;
     struct request_surroundings surroundings;
     struct aggregator aggregator;
-    struct aggregator_slot *slots;
+    struct key_slot *slots;
     struct shard_map map;       /* the current one */
     struct shard_map_row *rows; /* its memory */
     struct shard_rows closed;   /* shards that were open once */

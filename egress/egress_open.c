@@ -119,7 +119,8 @@ static int open_encoder(struct egress *egress)
     encoder->place =
         malloc(request_place_size(request_size(egress), encoder->capacity));
     encoder->aggregator = &egress->aggregator;
-    egress->slots = calloc(EGRESS_KEY_SLOTS, sizeof(*egress->slots));
+    egress->slots =
+        calloc(KEY_INDEX_SLOTS(EGRESS_KEY_SLOTS), sizeof(*egress->slots));
     if (!encoder->place || !egress->slots)
         return error_origin(-ENOMEM, "no memory for aggregates");
     aggregator_init(&egress->aggregator, egress->slots, EGRESS_KEY_SLOTS);

@@ -114,11 +114,11 @@ static void assert_decoded(size_t i, struct bytes key, struct bytes payload)
 }
 
 enum {
-    SLOTS = 1024,
+    SLOTS = 4 * KEY_INDEX_FIRST,
     PLACE = 2 * 1024 * 1024
 };
 
-static struct aggregator_slot slots[SLOTS];
+static struct key_slot slots[KEY_INDEX_SLOTS(SLOTS)];
 static uint8_t place[PLACE + 1];
 static uint8_t letters[PLACE];
 static struct aggregator aggregator;
@@ -362,9 +362,9 @@ END_TEST
 
 START_TEST(more_keys_than_the_index_holds_still_come_back)
 {
-    struct aggregator_slot few[4] = { 0 };
+    struct key_slot few[KEY_INDEX_SLOTS(4)] = { 0 };
 
-    aggregator_init(&aggregator, few, ARRAY_LENGTH(few));
+    aggregator_init(&aggregator, few, 4);
     aggregator_open(&aggregator, place, PLACE);
     for (size_t i = 0; i < 20000; i++)
         ck_assert_int_eq(
@@ -375,6 +375,47 @@ START_TEST(more_keys_than_the_index_holds_still_come_back)
     for (size_t i = 0; i < 20000; i++)
         assert_decoded(i, bytes_of(letters + i % 500, 5),
                        bytes_of(letters + i, 3));
+}
+END_TEST
+
+/* As many as the largest table of the index takes, in order and backwards. */
+START_TEST(keys_are_found_again_when_the_index_has_grown)
+{
+    const size_t count = SLOTS / 2;
+
+    for (int round = 0; round < 3; round++) {
+        aggregator_open(&aggregator, place, PLACE);
+        for (size_t i = 0; i < 2 * count; i++) {
+            size_t which = i < count ? i : 2 * count - 1 - i;
+
+            ck_assert_int_eq(
+                add(bytes_of(letters + which, 8), bytes_of(letters + i, 3)), 0);
+        }
+        decode(close_aggregate());
+        ck_assert_uint_ge(decoded.key_count, count);
+        ck_assert_uint_lt(decoded.key_count, count + count / 100);
+        for (size_t i = 0; i < 2 * count; i++)
+            assert_decoded(
+                i, bytes_of(letters + (i < count ? i : 2 * count - 1 - i), 8),
+                bytes_of(letters + i, 3));
+    }
+}
+END_TEST
+
+START_TEST(key_too_long_to_be_remembered_is_written_again)
+{
+    struct bytes longest = bytes_of(letters, KEY_INDEX_LENGTH_MOST);
+    struct bytes longer = bytes_of(letters, KEY_INDEX_LENGTH_MOST + 1);
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(add(longest, bytes_of_text("1")), 0);
+        ck_assert_int_eq(add(longer, bytes_of_text("2")), 0);
+    }
+    decode(close_aggregate());
+    ck_assert_uint_eq(decoded.key_count, 3);
+    for (size_t i = 0; i < 4; i++)
+        assert_decoded(i, i % 2 ? longer : longest,
+                       bytes_of_text(i % 2 ? "2" : "1"));
 }
 END_TEST
 
@@ -393,10 +434,10 @@ END_TEST
 
 START_TEST(generation_that_wraps_around_finds_no_stale_key)
 {
-    aggregator.generation = UINT32_MAX - 1;
+    aggregator.keys.generation = UINT16_MAX - 1;
     for (int i = 0; i < 4; i++) {
         aggregator_open(&aggregator, place, PLACE);
-        ck_assert_uint_ne(aggregator.generation, 0);
+        ck_assert_uint_ne(aggregator.keys.generation, 0);
         ck_assert_int_eq(add_text("k", "1"), 0);
         ck_assert_int_eq(add_text("k", "2"), 0);
         decode(close_aggregate());
@@ -427,7 +468,7 @@ START_TEST(same_records_give_the_same_bytes_whatever_came_before)
 {
     static uint8_t first[65536];
     static uint8_t second[65536];
-    static struct aggregator_slot other_slots[SLOTS];
+    static struct key_slot other_slots[KEY_INDEX_SLOTS(SLOTS)];
 
     for (uint64_t seed = 1; seed <= 20; seed++) {
         struct bytes before = encode_random(seed, first, 51200);
@@ -520,6 +561,8 @@ int main(void)
                    equal_hash_keys_of_different_partition_keys_are_told_apart);
     tcase_add_test(keys, keys_crowding_one_slot_cost_bytes_but_nothing_else);
     tcase_add_test(keys, more_keys_than_the_index_holds_still_come_back);
+    tcase_add_test(keys, keys_are_found_again_when_the_index_has_grown);
+    tcase_add_test(keys, key_too_long_to_be_remembered_is_written_again);
     tcase_add_test(keys, new_aggregate_knows_no_key_of_the_one_before);
     tcase_add_test(keys, generation_that_wraps_around_finds_no_stale_key);
     tcase_add_checked_fixture(whole, setup, NULL);

@@ -20,7 +20,7 @@ static struct queue_sender sender;
 static struct random randomness;
 
 static struct aggregator aggregator;
-static struct aggregator_slot slots[64];
+static struct key_slot slots[KEY_INDEX_SLOTS(64)];
 static uint8_t place[PLACE_CAPACITY];
 static struct batch_encoder encoder;
 
@@ -60,7 +60,7 @@ static void set_up(void)
 {
     queue_fixture_make(&fixture, CAPACITY, 0);
     ck_assert_int_eq(queue_producer_open(fixture.name, &fixture.producer), 0);
-    aggregator_init(&aggregator, slots, ARRAY_LENGTH(slots));
+    aggregator_init(&aggregator, slots, 64);
     random_seed(&randomness, 1);
     encoder = (struct batch_encoder){
         .limits = { .aggregate_size = 8000,

@@ -28,7 +28,7 @@ static struct request_surroundings surroundings;
 static struct random randomness;
 
 static struct aggregator aggregator;
-static struct aggregator_slot slots[64];
+static struct key_slot slots[KEY_INDEX_SLOTS(64)];
 static uint8_t place[REQUEST_BYTES + PLACE_CAPACITY];
 static struct shard_map_row rows[SHARDS_MOST];
 static struct shard_map map;
@@ -73,7 +73,7 @@ static void open_request(size_t size_most)
 static void set_up(void)
 {
     random_seed(&randomness, 1);
-    aggregator_init(&aggregator, slots, ARRAY_LENGTH(slots));
+    aggregator_init(&aggregator, slots, 64);
     make_map(1);
     surroundings = (struct request_surroundings){
         .encoder = { .limits = { .aggregate_size = 8000,
