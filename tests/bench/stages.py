@@ -23,11 +23,14 @@ ROWS = [(re.compile(process), re.compile(place), re.compile(function), stage)
     ('ingest', '', r'^(md5|partition_key|json_|scan|router|hash_key|shard_map)',
      'key and MD5'),
     ('egress', '', r'^md5', 'trailer MD5'),
-    # Debian's libcrypto has no names for its assembly: the two are one stage.
+    # Debian's libcrypto has no names for its assembly: the two are one stage,
+    # and the SHA-256 that goes beside the MD5 of a trailer is in it too.
     ('', 'libcrypto|libssl', '', 'SHA-256 and TLS'),
-    ('egress', '', r'base64|put_records|cbor|request_', 'request body'),
-    ('egress', '', r'aggregat|batch|memcpy|memmove|protobuf', 'aggregate copy'),
+    ('egress', '', r'base64|put_records|cbor|request_|body_hash', 'request body'),
+    ('egress', '', r'aggregat|batch|key_index|memcpy|memmove', 'aggregate copy'),
     ('ingest', '', r'finish|redeliver|acknowledg|touch|fin', 'FIN and log'),
+    # Nor has its xxHash for what does not leave the library.
+    ('', 'libxxhash', '', 'queue in and out'),
     ('', '', r'^(queue_|XXH|XXH3|released|wakeup)', 'queue in and out'),
     ('ingest', '', r'memcpy|memmove', 'queue in and out'),
     ('ingest', '', r'nsq|frame|arriv|io_|receive|take_|message',
